@@ -1,0 +1,5 @@
+"""`python -m edgeretrain`."""
+
+from edgeretrain.cli import main
+
+main()

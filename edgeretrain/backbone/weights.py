@@ -1,0 +1,136 @@
+"""Keras weight files: what they are called, where they are, what they hold, and how to fetch them."""
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeretrain.backbone.artifact import sha256
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.presets import Preset
+from edgeretrain.progress import Progress, silent
+
+KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
+"""Where Keras Applications downloads from; EDGERETRAIN_WEIGHTS_URL names a mirror with the same folders."""
+
+LICENCE = "Apache-2.0"
+COPYRIGHT = "Google LLC and The TensorFlow Authors (tensorflow/models slim; Keras Applications)"
+
+# Keras names the NASNet file's MD5 (keras/src/applications/nasnet.py); for the others it names none.
+_MD5 = {"NASNet-mobile-no-top.h5": "1ed92395b5b598bdda52abe5c0dbfd63"}
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_TIMEOUT = 60.0  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weight file and what a backbone's card says about it; `digest` is the SHA-256 of what `file` names."""
+
+    path: Path
+    source: str
+    file: str
+    licence: str
+    copyright: str
+    digest: str = ""
+
+    def card(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "file": self.file,
+            "sha256": self.digest or sha256(self.path),
+            "licence": self.licence,
+            "copyright": self.copyright,
+        }
+
+
+def weights_file(preset: Preset) -> str:
+    """Keras' name for the weights of a preset without its classifier."""
+    if preset.architecture == "mobilenet_v1":
+        alpha = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}[preset.alpha]
+        return f"mobilenet_{alpha}_{preset.resolution}_tf_no_top.h5"
+    if preset.architecture == "mobilenet_v2":
+        return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{preset.alpha}_{preset.resolution}_no_top.h5"
+    return "NASNet-mobile-no-top.h5"
+
+
+def weights_url(preset: Preset) -> str:
+    """Where that file is downloaded from."""
+    base = os.environ.get("EDGERETRAIN_WEIGHTS_URL", KERAS_URL).rstrip("/")
+    folder = {"mobilenet_v1": "mobilenet", "mobilenet_v2": "mobilenet_v2", "nasnet_mobile": "nasnet"}
+    return f"{base}/{folder[preset.architecture]}/{weights_file(preset)}"
+
+
+def local_weights(preset: Preset, cache: Path) -> Weights | None:
+    """The weights of a preset if they are on this machine: in the EDGERETRAIN_WEIGHTS folder, or downloaded before."""
+    name = weights_file(preset)
+    if folder := os.environ.get("EDGERETRAIN_WEIGHTS"):
+        path = Path(folder).expanduser() / name
+        if path.is_file():
+            return Weights(path, "Keras Applications, from the EDGERETRAIN_WEIGHTS folder", name, LICENCE, COPYRIGHT)
+    path = cache / name
+    return Weights(path, "Keras Applications", name, LICENCE, COPYRIGHT) if path.is_file() else None
+
+
+def given_weights(path: Path) -> Weights:
+    """A weight file that the user names; whose it is and under which licence, only the user knows."""
+    if not path.is_file():
+        raise EdgeretrainError(f"{path}: no such weight file. Give --weights a Keras .h5 file.")
+    return Weights(path, "a file of the user's", path.name, "not recorded", "not recorded")
+
+
+def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) -> Weights:
+    """The weights of a preset, downloaded into the folder `cache` when they are nowhere on this machine.
+
+    Raises:
+        EdgeretrainError: the download failed.
+    """
+    if found := local_weights(preset, cache):
+        return found
+    _download(weights_url(preset), cache / weights_file(preset), progress)
+    found = local_weights(preset, cache)
+    assert found is not None
+    return found
+
+
+def _download(url: str, path: Path, progress: Progress) -> None:
+    """Fetch to a temporary file beside `path`, check it, give it its name."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, temporary.open("wb") as file:
+            expected = int(response.headers.get("Content-Length") or 0)
+            md5 = hashlib.md5(usedforsecurity=False)
+            received = 0
+            while block := response.read(1 << 16):
+                file.write(block)
+                md5.update(block)
+                received += len(block)
+                progress("downloading weights", received, expected)
+        if expected and received != expected:
+            raise _download_error(url, f"it broke off after {received:,} of {expected:,} bytes")
+        with temporary.open("rb") as file:
+            if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:
+                raise _download_error(url, "what came back is not an HDF5 weight file")
+        if md5.hexdigest() != _MD5.get(path.name, md5.hexdigest()):
+            raise _download_error(url, "its MD5 is not the one that Keras names")
+        temporary.replace(path)
+    except urllib.error.HTTPError as error:
+        raise _download_error(url, f"the server answered {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise _download_error(url, f"no connection ({error.reason})") from error
+    except (OSError, ValueError) as error:  # a broken connection, a full disk, an EDGERETRAIN_WEIGHTS_URL that is none
+        raise _download_error(url, str(error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _download_error(url: str, reason: str) -> EdgeretrainError:
+    name = url.rsplit("/", 1)[-1]
+    return EdgeretrainError(
+        f"Downloading {url} failed: {reason}. Try again later, or put {name} into a folder and name that folder in "
+        "EDGERETRAIN_WEIGHTS, or give the file with --weights FILE."
+    )

@@ -1,0 +1,132 @@
+"""Bottlenecks on disk: one SQLite file per backbone and settings, one row per photo.
+
+SQLite makes it safe against a kill at any moment and against two runs at once; a checksum per row finds damage inside
+a row, and a damaged file is thrown away. Rows are keyed by the photo's bytes, never by its name.
+"""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeretrain.errors import EdgeretrainError
+
+_ROWS_PER_TRANSACTION = 64
+# Another run holds the lock for one transaction of 64 rows: milliseconds.
+_LOCK_TIMEOUT_SECONDS = 60
+
+
+class BottleneckCache:
+    """The cached bottlenecks of one backbone under one set of settings."""
+
+    def __init__(self, folder: Path, settings: str) -> None:
+        """Open or create the file for these settings (any text that tells them apart) in the cache folder.
+
+        Raises:
+            EdgeretrainError: the folder cannot be written.
+        """
+        self.path = folder / "bottlenecks" / f"{hashlib.sha256(settings.encode()).hexdigest()[:32]}.sqlite"
+        self._settings = settings
+        self._pending: list[tuple[bytes, bytes, int]] = []
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._cannot_write(error.strerror or "unknown reason") from None
+        try:
+            self._connection = self._open()
+        except sqlite3.OperationalError as error:
+            raise self._cannot_write(str(error)) from None
+        except sqlite3.DatabaseError:
+            self._start_over()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_SECONDS)
+        try:
+            with connection:
+                connection.execute("PRAGMA synchronous=NORMAL")
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS bottlenecks (photo BLOB PRIMARY KEY, vector BLOB, checksum INTEGER)"
+                )
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _start_over(self) -> None:
+        """Put a fresh file in the place of a damaged one; its bottlenecks are computed again."""
+        with contextlib.suppress(AttributeError, sqlite3.Error):
+            self._connection.close()
+        for path in (self.path, self.path.with_name(self.path.name + "-journal")):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        self._connection = self._open()
+
+    def _cannot_write(self, reason: str) -> EdgeretrainError:
+        return EdgeretrainError(
+            f"{self.path}: the bottleneck cache cannot be written ({reason}). "
+            "Free some room, or point EDGERETRAIN_CACHE to a folder that can be written."
+        )
+
+    def read(self, digests: Iterable[str]) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+        """Yield the cached bottlenecks of photos, by SHA-256 of their bytes; what is missing or damaged is left out."""
+        length = None
+        try:
+            for digest in digests:
+                key = bytes.fromhex(digest)
+                row = self._connection.execute(
+                    "SELECT vector, checksum FROM bottlenecks WHERE photo = ?", (key,)
+                ).fetchone()
+                if row is None or _checksum(key, row[0]) != row[1]:
+                    continue
+                vector = np.frombuffer(row[0], np.float32)
+                if length in (None, vector.size):
+                    length = vector.size
+                    yield digest, vector
+        except sqlite3.OperationalError as error:
+            raise self._cannot_write(str(error)) from None
+        except (sqlite3.DatabaseError, TypeError):
+            self._start_over()
+
+    def add(self, digest: str, vector: npt.NDArray[np.float32]) -> None:
+        """Keep a bottleneck; it reaches the disk with the next full transaction, or when the cache is closed."""
+        key, content = bytes.fromhex(digest), vector.astype(np.float32).tobytes()
+        self._pending.append((key, content, _checksum(key, content)))
+        if len(self._pending) >= _ROWS_PER_TRANSACTION:
+            self._flush()
+
+    def _flush(self) -> None:
+        rows, self._pending = self._pending, []
+        try:
+            with self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO bottlenecks VALUES (?, ?, ?)", rows)
+        except sqlite3.OperationalError as error:
+            raise self._cannot_write(str(error)) from None
+        except sqlite3.DatabaseError:
+            self._start_over()
+
+    def __enter__(self) -> "BottleneckCache":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            # Also when the run was stopped: what it has computed so far need not be computed again.
+            if self._pending:
+                self._flush()
+        except EdgeretrainError:
+            if error is None:
+                raise
+        finally:
+            self._connection.close()
+
+
+def _checksum(key: bytes, content: bytes) -> int:
+    return zlib.crc32(content, zlib.crc32(key))

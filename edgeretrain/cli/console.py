@@ -1,0 +1,81 @@
+"""What every command shares: progress on stderr, results on stdout."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from edgeretrain.progress import Progress, silent
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Threads that work on photos. Default: one per core.")]
+RuntimeName = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime",
+        help="ai_edge_litert, tflite_runtime or tensorflow. Default: the first of them that is installed.",
+    ),
+]
+
+# Without a terminal, a step tells how far it is this often.
+_SECONDS_BETWEEN_LINES = 10
+
+
+@contextmanager
+def progress_shown(quiet: bool) -> Iterator[Progress]:
+    """A `Progress` that draws bars on a terminal, prints plain lines elsewhere, and nothing when quiet."""
+    if quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        with _bars() as progress:
+            yield progress
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield progress
+
+
+def _lines() -> Progress:
+    told: dict[str, float] = {}
+
+    def progress(step: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done >= total or now - told.setdefault(step, now) >= _SECONDS_BETWEEN_LINES:
+            told[step] = now
+            print(f"{step}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return progress
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON on stdout."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def print_rich(renderable: Any) -> None:
+    """Print a table: in colour on a terminal, as plain text elsewhere."""
+    from rich.console import Console
+
+    # 100 columns where there is no terminal to ask: a pipe or a log should not squeeze a table.
+    Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(renderable)

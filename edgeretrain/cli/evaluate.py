@@ -1,0 +1,58 @@
+"""`edgeretrain evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+
+
+def evaluate_command(
+    model: Annotated[Path, typer.Argument(help="A model written by `edgeretrain retrain`.", show_default=False)],
+    photos: Annotated[
+        Path,
+        typer.Argument(help="Folder with one sub-folder of photos per class, named as the labels.", show_default=False),
+    ],
+    *,
+    testing_only: Annotated[
+        bool,
+        typer.Option(
+            "--testing-only",
+            help="Only the photos that retrain holds out: with the photos that the model was trained on.",
+        ),
+    ] = False,
+    validation_percentage: Annotated[float, typer.Option(min=0, max=100, help="As in retrain.")] = 10,
+    testing_percentage: Annotated[float, typer.Option(min=0, max=100, help="As in retrain.")] = 10,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a photo that cannot be read.")] = False,
+    workers: Workers = None,
+    runtime: RuntimeName = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a model on photos: accuracy, every class, and what is confused with what.
+
+    Use photos that the model has not seen in training; its training photos make any model look good.
+
+    Example: edgeretrain evaluate flowers/model.int8.tflite new_flower_photos
+    """
+    from edgeretrain.evaluate import evaluate_folder
+    from edgeretrain.report import render_evaluation
+
+    percentages = (validation_percentage, testing_percentage) if testing_only else None
+    with progress_shown(quiet) as progress:
+        evaluation, skipped = evaluate_folder(
+            model,
+            photos,
+            testing_only=percentages,
+            strict=strict,
+            workers=workers,
+            runtime=runtime,
+            progress=progress,
+        )
+    if as_json:
+        print_json({**evaluation.as_dict(), "skipped": [{"photo": one.name, "reason": one.reason} for one in skipped]})
+        return
+    print_rich(render_evaluation(evaluation.as_dict()))
+    for one in skipped:
+        typer.echo(f"Skipped {one.name}: {one.reason}")

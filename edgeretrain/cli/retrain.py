@@ -1,0 +1,152 @@
+"""`edgeretrain retrain`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision
+
+PrecisionNames = Annotated[
+    list[str],
+    typer.Option(
+        "--precision",
+        "-p",
+        help="float32, float16, dynamic, int8 or all. Repeat it for several models.",
+        metavar="PRECISION",
+    ),
+]
+
+
+def parse_precisions(names: list[str]) -> list[Precision]:
+    """The precisions of these names; `all` stands for every one.
+
+    Raises:
+        EdgeretrainError: an unknown name.
+    """
+    if "all" in names:
+        return list(PRECISIONS)
+    for name in names:
+        if name not in PRECISIONS:
+            raise EdgeretrainError(f"There is no precision {name!r}. Use {', '.join(PRECISIONS)} or all.")
+    return [precision for precision in PRECISIONS if precision in names]
+
+
+def retrain_command(
+    photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of photos per class.", show_default=False)],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Run folder to write. Default: the photos folder's name plus '-run', here."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Which backbone; `edgeretrain presets` lists them.", metavar="PRESET")
+    ] = DEFAULT_PRESET,
+    precision: PrecisionNames = ["float32", "int8"],  # noqa: B006  Typer copies it
+    backbone: Annotated[
+        Path | None, typer.Option(help="A .tflite feature extractor of your own in place of a preset's.")
+    ] = None,
+    fit: Annotated[
+        str, typer.Option(help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
+    ] = "squash",
+    validation_percentage: Annotated[
+        float, typer.Option(help="Share of the photos that choose the head's strength.", min=0, max=100)
+    ] = 10,
+    testing_percentage: Annotated[
+        float, typer.Option(help="Share of the photos held out for the verdict.", min=0, max=100)
+    ] = 10,
+    class_weight: Annotated[
+        str,
+        typer.Option(
+            help="balanced: every class has the same say however few its photos; none: every photo has.",
+            metavar="balanced|none",
+        ),
+    ] = "balanced",
+    flip_left_right: Annotated[
+        bool, typer.Option("--flip-left-right", help="Train on the mirrored photos too: doubles the time.")
+    ] = False,
+    how_many_training_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train the head as retrain.py did, by this many steps of gradient descent (there: 4000), in place of "
+            "logistic regression.",
+            show_default=False,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Of gradient descent (retrain.py: 0.01).", show_default=False)
+    ] = None,
+    train_batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Photos per step of gradient descent (retrain.py: 100).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of gradient descent; nothing else is left to chance.", min=0)] = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at a photo that cannot be read in place of skipping it.")
+    ] = False,
+    workers: Workers = None,
+    runtime: RuntimeName = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Retrain a classifier on a folder of photos and prove it on held-out ones.
+
+    Writes one model.<precision>.tflite per precision, labels.txt, report.json and report.html into the run folder,
+    and prints what each file scores on the test photos beside its size.
+
+    Example: edgeretrain retrain flower_photos --precision all --out flowers
+    """
+    from edgeretrain.head import CLASS_WEIGHTS, Sgd
+    from edgeretrain.pipeline import Options, retrain
+    from edgeretrain.pixels import FITS
+
+    given = {"steps": how_many_training_steps, "learning_rate": learning_rate, "batch_size": train_batch_size}
+    knobs: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    options = Options(
+        fit=one_of("--fit", fit, FITS),
+        validation_percentage=validation_percentage,
+        testing_percentage=testing_percentage,
+        class_weight=one_of("--class-weight", class_weight, CLASS_WEIGHTS),
+        flip_left_right=flip_left_right,
+        sgd=Sgd(**knobs) if knobs else None,
+        seed=seed,
+    )
+    run_folder = out or Path(f"{photos.resolve().name}-run")
+    with progress_shown(quiet) as progress:
+        report = retrain(
+            photos,
+            run_folder,
+            preset=preset,
+            precisions=parse_precisions(precision),
+            backbone=backbone,
+            options=options,
+            strict=strict,
+            runtime=runtime,
+            workers=workers,
+            progress=progress,
+        )
+    print_report(report, run_folder, as_json=as_json)
+
+
+def one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
+    """The value, if it is allowed.
+
+    Raises:
+        EdgeretrainError: it is not.
+    """
+    if value not in allowed:
+        raise EdgeretrainError(f"{option} {value!r} is not known. Use {' or '.join(allowed)}.")
+    return value
+
+
+def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> None:
+    """The outcome of a retrain, for people or for scripts."""
+    from edgeretrain.report import render_table
+
+    if as_json:
+        print_json(report)
+    else:
+        print_rich(render_table(report))
+        typer.echo(f"Models and report: {run_folder / 'report.html'}")

@@ -1,0 +1,338 @@
+"""The head: softmax regression on bottlenecks.
+
+`fit_logistic` solves the convex problem (L2-regularised multinomial logistic regression on standardised bottlenecks)
+with L-BFGS; `choose_logistic` picks its strength on the validation photos. `fit_sgd` is what retrain.py did: plain
+gradient descent for a number of steps. `benchmarks/heads.md` says why the first is the default.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]  # which photos, as indices into bottlenecks and labels
+
+ClassWeight = Literal["balanced", "none"]
+CLASS_WEIGHTS: tuple[ClassWeight, ...] = get_args(ClassWeight)
+
+# The problems are small: more BLAS threads save nothing and lose tenfold on a busy machine; and with one, the same
+# photos give the same head whatever the number of cores.
+_one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+
+# Strengths tried, strongest first so that each fit starts from its neighbour's solution; relative to the mean loss.
+L2_GRID = tuple(float(f"{10**exponent:.3g}") for exponent in np.arange(0.5, -4.01, -0.5))
+
+
+@dataclass(frozen=True)
+class Head:
+    """Logits = bottleneck @ weights + bias.
+
+    Attributes:
+        weights: float32 `[d, k]`.
+        bias: float32 `[k]`.
+    """
+
+    weights: Floats
+    bias: Floats
+
+    def probabilities(self, bottlenecks: Floats) -> Floats:
+        """Bottlenecks `[n, d]` -> softmax probabilities float32 `[n, k]`."""
+        return softmax(bottlenecks @ self.weights + self.bias)
+
+
+def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Softmax over the last axis, in the logits' own dtype."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def log_loss(probabilities: npt.NDArray[Any], labels: Labels, weights: npt.NDArray[Any] | None = None) -> float:
+    """Mean negative log-likelihood, nats; probabilities are floored at 1e-7 (an int8 model says 0 for small ones)."""
+    losses = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), 1e-7))
+    return float(np.average(losses, weights=weights))
+
+
+def photo_weights(labels: Labels, classes: int, class_weight: ClassWeight) -> Doubles:
+    """The weight of each photo in the loss, float64 `[n]`, mean 1.
+
+    `balanced` gives every class the same total weight, n / (k * photos of the class): retrain.py had the same effect
+    by drawing the class first and then one of its photos.
+    """
+    if class_weight == "none":
+        return np.ones(len(labels))
+    counts = np.bincount(labels, minlength=classes)
+    weights = 1 / np.maximum(counts, 1)[labels]
+    return np.asarray(weights * (len(labels) / weights.sum()))
+
+
+class _LogisticProblem:
+    """Softmax regression on standardised bottlenecks, in coordinates where it is well conditioned.
+
+    The standardised bottlenecks are rotated to their principal axes once. For a strength l2, the weight along an axis
+    of variance v is measured in units of 1 / sqrt(v / 2 + l2): in these the Hessian is at most 1 (Boehning 1992,
+    "Multinomial logistic regression algorithm", bounds it by half the covariance), so L-BFGS needs a few dozen steps
+    where it took hundreds. Products with the photos run in float32, everything else in float64.
+    """
+
+    def __init__(
+        self, bottlenecks: Floats, labels: Labels, rows: Rows, classes: int, class_weight: ClassWeight
+    ) -> None:
+        self.labels = labels[rows]
+        self.index = np.arange(len(rows))
+        weights = photo_weights(self.labels, classes, class_weight)
+        self.shares = (weights / weights.sum())[:, None]
+        self.mean, self.inverse = _standardisation(bottlenecks, rows)
+        self.photos, self.variances, self.axes = _principal_axes(bottlenecks, rows, self.mean, self.inverse)
+        self.shape = (len(self.variances) + 1, classes)
+
+    def solve(self, l2: float, start: Doubles | None = None) -> Doubles:
+        """Weights along the axes and, last row, the bias: float64 `[axes + 1, k]`."""
+        units = np.append(1 / np.sqrt(self.variances / 2 + l2), 1.0)[:, None]
+        point = np.zeros(self.shape) if start is None else start / units
+
+        def loss_and_gradient(point: Doubles) -> tuple[float, Doubles]:
+            loss, gradient = self._loss_and_gradient(point * units, l2)
+            return loss, gradient * units
+
+        return np.asarray(minimise(loss_and_gradient, point) * units)
+
+    def head(self, solution: Doubles) -> Head:
+        """The head on bottlenecks as they are."""
+        weights = (self.axes @ solution[:-1]) * self.inverse[:, None]
+        bias = solution[-1] - self.mean @ weights
+        return Head(weights.astype(np.float32), bias.astype(np.float32))
+
+    def _loss_and_gradient(self, solution: Doubles, l2: float) -> tuple[float, Doubles]:
+        weights, bias = solution[:-1], solution[-1]
+        logits = (self.photos @ weights.astype(np.float32)).astype(np.float64) + bias
+        logits -= logits.max(axis=1, keepdims=True)
+        exponentials = np.exp(logits)
+        sums = exponentials.sum(axis=1, keepdims=True)
+        loss = float(((np.log(sums[:, 0]) - logits[self.index, self.labels]) * self.shares[:, 0]).sum())
+        residual = exponentials / sums
+        residual[self.index, self.labels] -= 1
+        residual *= self.shares
+        gradient = np.empty(self.shape)
+        # Scaled up for the product: a photo's share of the loss is a small number, and float32 is short of digits.
+        count = len(self.index)
+        gradient[:-1] = (self.photos.T @ (residual * count).astype(np.float32)).astype(np.float64) / count
+        gradient[:-1] += l2 * weights
+        gradient[-1] = residual.sum(axis=0)
+        return loss + 0.5 * l2 * float(np.square(weights).sum()), gradient
+
+
+def _standardisation(bottlenecks: Floats, rows: Rows) -> tuple[Doubles, Doubles]:
+    """Mean and 1 / standard deviation of each feature, float64 `[d]`; 0 for a feature that is constant."""
+    # In blocks, here and below: a float64 copy of all bottlenecks would double the peak memory of a retrain.
+    mean = sum(bottlenecks[block].sum(axis=0, dtype=np.float64) for block in _blocks(rows)) / len(rows)
+    squares = sum(np.square(bottlenecks[block] - mean).sum(axis=0) for block in _blocks(rows))
+    deviation = np.sqrt(squares / len(rows))
+    used = deviation > 1e-6 * float(deviation.max())
+    return np.asarray(mean), np.divide(1.0, deviation, out=np.zeros_like(deviation), where=used)
+
+
+def _blocks(rows: Rows) -> Iterator[Rows]:
+    return (rows[start : start + 256] for start in range(0, len(rows), 256))
+
+
+def _principal_axes(
+    bottlenecks: Floats, rows: Rows, mean: Doubles, inverse: Doubles
+) -> tuple[Floats, Doubles, Doubles]:
+    """The standardised bottlenecks along their principal axes.
+
+    Returns:
+        photos float32 `[n, m]`, variances float64 `[m]`, axes float64 `[d, m]`; m is the rank, at most min(n, d).
+    """
+    count, length = len(rows), bottlenecks.shape[1]
+
+    def standardised(block: Rows) -> Doubles:
+        return np.asarray((bottlenecks[block] - mean) * inverse)
+
+    if count <= length:  # fewer photos than features: their Gram matrix is smaller than the covariance
+        photos = standardised(rows)
+        variances, vectors = np.linalg.eigh(photos @ photos.T / count)
+        kept = variances > 1e-9 * variances[-1]
+        variances, vectors = variances[kept], vectors[:, kept]
+        roots = np.sqrt(variances * count)
+        return (vectors * roots).astype(np.float32), variances, photos.T @ (vectors / roots)
+    covariance = np.zeros((length, length))
+    for block in _blocks(rows):
+        covariance += standardised(block).T @ standardised(block)
+    variances, axes = np.linalg.eigh(covariance / count)
+    kept = variances > 1e-9 * variances[-1]
+    variances, axes = variances[kept], axes[:, kept]
+    rotated = np.empty((count, len(variances)), np.float32)
+    for start, block in zip(range(0, count, 256), _blocks(rows), strict=True):
+        rotated[start : start + 256] = standardised(block) @ axes
+    return rotated, variances, axes
+
+
+def minimise(
+    function: Callable[[Doubles], tuple[float, Doubles]],
+    start: Doubles,
+    *,
+    tolerance: float = 1e-5,
+    iterations: int = 500,
+    memory: int = 10,
+) -> Doubles:
+    """Minimise a smooth convex function by L-BFGS with a backtracking line search.
+
+    Nocedal and Wright, Numerical Optimization (2006), algorithm 7.4 for the direction and 3.1 for the step. Stops when
+    the largest gradient component is below `tolerance`, or no step improves.
+
+    Parameters:
+        function: point -> (value, gradient of the point's shape).
+        start: float64, any shape.
+    """
+    point = start.copy()
+    value, gradient = function(point)
+    pairs: deque[tuple[Doubles, Doubles, float]] = deque(maxlen=memory)
+    for _ in range(iterations):
+        if float(np.abs(gradient).max()) <= tolerance:
+            break
+        direction = -_inverse_hessian_product(gradient, pairs)
+        slope = float((direction * gradient).sum())
+        if slope >= 0:  # rounding has spoilt the pairs: start over from the steepest descent
+            pairs.clear()
+            direction, slope = -gradient, -float(np.square(gradient).sum())
+        step = 1.0 if pairs else min(1.0, 1.0 / float(np.abs(gradient).sum()))
+        for _ in range(30):
+            candidate = point + step * direction
+            new_value, new_gradient = function(candidate)
+            if new_value <= value + 1e-4 * step * slope:
+                break
+            step /= 2
+        else:
+            break
+        moved, change = candidate - point, new_gradient - gradient
+        curvature = float((moved * change).sum())
+        if curvature > 1e-12 * float(np.square(change).sum()):
+            pairs.append((moved, change, curvature))
+        point, value, gradient = candidate, new_value, new_gradient
+    return point
+
+
+def _inverse_hessian_product(gradient: Doubles, pairs: deque[tuple[Doubles, Doubles, float]]) -> Doubles:
+    product = gradient.copy()
+    factors = []
+    for moved, change, curvature in reversed(pairs):
+        factor = float((moved * product).sum()) / curvature
+        product -= factor * change
+        factors.append(factor)
+    if pairs:
+        _, change, curvature = pairs[-1]
+        product *= curvature / float(np.square(change).sum())
+    for (moved, change, curvature), factor in zip(pairs, reversed(factors), strict=True):
+        product += (factor - float((change * product).sum()) / curvature) * moved
+    return product
+
+
+@_one_blas_thread
+def fit_logistic(
+    bottlenecks: Floats,
+    labels: Labels,
+    rows: Rows,
+    classes: int,
+    *,
+    l2: float,
+    class_weight: ClassWeight = "balanced",
+) -> Head:
+    """L2-regularised multinomial logistic regression on standardised bottlenecks.
+
+    Minimises mean cross-entropy + l2 / 2 * |W|^2, the bias free, W the weights on bottlenecks of mean 0 and standard
+    deviation 1; returns the head for bottlenecks as they are.
+
+    Parameters:
+        bottlenecks: `[n, d]`, of all photos.
+        labels: `[n]`, 0 to classes - 1.
+        rows: the photos to fit on.
+    """
+    problem = _LogisticProblem(bottlenecks, labels, rows, classes, class_weight)
+    return problem.head(problem.solve(l2))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A strength that was tried, and what the validation photos said of it."""
+
+    l2: float
+    validation_log_loss: float
+    validation_top1: float
+
+
+@_one_blas_thread
+def choose_logistic(
+    bottlenecks: Floats,
+    labels: Labels,
+    training: Rows,
+    validation: Rows,
+    classes: int,
+    *,
+    class_weight: ClassWeight = "balanced",
+) -> tuple[Head, Choice]:
+    """Fit one head per strength on the training photos; the one with the least validation log loss, and its figures.
+
+    Log loss, not accuracy: it moves with every photo, where accuracy over a few validation photos only jumps.
+    Parameters as in `fit_logistic`.
+    """
+    problem = _LogisticProblem(bottlenecks, labels, training, classes, class_weight)
+    expected = labels[validation]
+    weights = photo_weights(expected, classes, class_weight)
+    solution = None
+    tried: list[tuple[Head, Choice]] = []
+    for l2 in L2_GRID:
+        solution = problem.solve(l2, solution)
+        head = problem.head(solution)
+        probabilities = head.probabilities(bottlenecks[validation])
+        top1 = float((probabilities.argmax(axis=1) == expected).mean())
+        tried.append((head, Choice(l2, log_loss(probabilities, expected, weights), top1)))
+        best = min(tried, key=lambda one: one[1].validation_log_loss)
+        if tried[-1][1].validation_log_loss > 1.1 * best[1].validation_log_loss:
+            break  # weaker ones only fit the training photos closer
+    return best
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """retrain.py's training knobs, with its defaults."""
+
+    steps: int = 4000
+    learning_rate: float = 0.01
+    batch_size: int = 100
+
+
+@_one_blas_thread
+def fit_sgd(
+    bottlenecks: Floats, labels: Labels, rows: Rows, classes: int, sgd: Sgd, *, class_weight: ClassWeight, seed: int
+) -> Head:
+    """retrain.py's head: plain gradient descent on cross-entropy, from weights ~ truncated normal(0, 0.001), bias 0.
+
+    Each batch draws photos with replacement: `balanced` draws the class first (as retrain.py), `none` every photo alike.
+    """
+    random = np.random.default_rng(seed)
+    start = random.normal(0, 0.001, (bottlenecks.shape[1], classes))
+    weights = np.clip(start, -0.002, 0.002).astype(np.float32)
+    bias = np.zeros(classes, np.float32)
+    order = rows[np.argsort(labels[rows], kind="stable")]
+    counts = np.bincount(labels[rows], minlength=classes)
+    first = np.cumsum(counts) - counts
+    for _ in range(sgd.steps):
+        if class_weight == "balanced":
+            drawn = random.integers(classes, size=sgd.batch_size)
+            batch = order[first[drawn] + (random.random(sgd.batch_size) * counts[drawn]).astype(np.int64)]
+        else:
+            batch = rows[random.integers(len(rows), size=sgd.batch_size)]
+        features = bottlenecks[batch]
+        residual = softmax(features @ weights + bias)
+        residual[np.arange(len(batch)), labels[batch]] -= 1
+        residual *= np.float32(sgd.learning_rate / len(batch))
+        weights -= features.T @ residual
+        bias -= residual.sum(axis=0)
+    return Head(weights, bias)

@@ -1,0 +1,428 @@
+"""A folder of class folders: find the photos, check them, label them, split them."""
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.pixels import check_header, open_failure, printable
+from edgeretrain.progress import Progress, silent
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+FEW_PHOTOS = 20
+"""Below this many photos a class is warned about, as retrain.py does."""
+
+_NOT_CLASSES = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
+_READ_SIZE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo whose header can be read.
+
+    Attributes:
+        name: path below the photos folder with slashes, such as `daisy/a.jpg`; always valid UTF-8.
+        label: the name of its class folder.
+        digest: SHA-256 of the file's bytes, hexadecimal.
+    """
+
+    path: Path
+    name: str
+    label: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A photo that is not used, and why; `name` as in `Photo`."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """The photos of a folder.
+
+    Attributes:
+        labels: class folder names, sorted, exactly as they are; each has at least one photo.
+        photos: sorted by name.
+        skipped: sorted by name.
+        warnings: one line each.
+    """
+
+    labels: tuple[str, ...]
+    photos: tuple[Photo, ...]
+    skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...]
+
+    def without(self, skipped: Iterable[Skipped], *, strict: bool = False) -> "PhotoSet":
+        """The same set less the photos that turned out unreadable when they were decoded.
+
+        Raises:
+            EdgeretrainError: a class has no photos left; or strict, and a photo was skipped.
+        """
+        more = {entry.name: entry for entry in skipped}
+        all_skipped = sorted({*self.skipped, *more.values()}, key=lambda entry: entry.name)
+        photos = tuple(photo for photo in self.photos if photo.name not in more)
+        _check_readable(self.labels, photos, all_skipped, strict)
+        told = set(_warnings(self.labels, self.photos))
+        kept = [warning for warning in self.warnings if warning not in told]
+        return PhotoSet(self.labels, photos, tuple(all_skipped), (*kept, *_warnings(self.labels, photos)))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three sets without a common photo, each sorted by name."""
+
+    training: tuple[Photo, ...]
+    validation: tuple[Photo, ...]
+    testing: tuple[Photo, ...]
+
+
+def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progress: Progress = silent) -> PhotoSet:
+    """Find the photos of a folder that has one sub-folder for each class.
+
+    Photos deeper inside a class folder belong to that class. Hidden files and folders, what archivers and network
+    drives leave behind, and files with other extensions do not count. Links are followed, no folder is entered twice.
+    Each file is read once, for its digest and a look at its header; damage further in shows when it is decoded (see
+    `PhotoSet.without`). Memory holds one name and digest for each photo.
+
+    Args:
+        strict: a photo that would be skipped is an error.
+
+    Raises:
+        EdgeretrainError: no such folder; no class folders, or one; class names that collide or cannot stand in
+            labels.txt; a class without photos that can be read; a folder that cannot be read.
+    """
+    root = Path(folder)
+    labels, loose = _class_folders(root)
+    files: list[tuple[str, Path]] = []
+    empty: list[str] = []
+    for label in labels:
+        found: list[Path] = []
+        others: Counter[str] = Counter()
+        for path in _walk(root, label):
+            if path.suffix.lower() in EXTENSIONS:
+                found.append(path)
+            else:
+                others[path.suffix.lower() or path.name] += 1
+        if not found:
+            empty.append(_nothing_in(label, others))
+        files += [(label, path) for path in found]
+    if empty:
+        raise EdgeretrainError(f"{printable(root)}: {' '.join(empty)} Add photos, or remove the folder.")
+
+    photos: list[Photo] = []
+    skipped: list[Skipped] = []
+    for done, (label, path) in enumerate(files, start=1):
+        name = printable(path.relative_to(root).as_posix())
+        try:
+            photos.append(Photo(path, name, label, _digest(path, name)))
+        except UnreadablePhoto as error:
+            skipped.append(Skipped(name, error.reason))
+        progress("Checking photos", done, len(files))
+    photos.sort(key=lambda photo: (photo.name, str(photo.path)))
+    skipped.sort(key=lambda entry: entry.name)
+    _check_readable(labels, photos, skipped, strict)
+    warnings = [f"Photos outside the class folders, not used: {loose}."] if loose else []
+    return PhotoSet(labels, tuple(photos), tuple(skipped), (*warnings, *_warnings(labels, photos)))
+
+
+def _listing(folder: Path) -> list[Path]:
+    """What is in a folder and counts, sorted by name."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except PermissionError as error:
+        raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: no permission.") from error
+    except OSError as error:
+        raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: {error.strerror}.") from error
+    return [folder / name for name in names if not name.startswith(".") and name.lower() not in _NOT_CLASSES]
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of what a link leads to; None when it leads nowhere."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+
+
+def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
+    """The labels, and how many photos lie beside the class folders."""
+    shown = printable(root)
+    status = _status(root)
+    if status is None:
+        raise EdgeretrainError(f"There is no folder {shown}. Check the path.")
+    if not stat.S_ISDIR(status.st_mode):
+        raise EdgeretrainError(f"{shown} is a file. Give the folder that holds a sub-folder of photos for each class.")
+    above = _folder_and_above(root)
+    folders: list[Path] = []
+    loose = 0
+    for path in _listing(root):
+        status = _status(path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            if _identity(status) not in above:
+                folders.append(path)
+        elif path.suffix.lower() in EXTENSIONS:
+            loose += 1
+    if not folders:
+        found = f"{shown} has photos ({loose}) but no sub-folders" if loose else f"{shown} has no sub-folders"
+        raise EdgeretrainError(f"{found}. Put the photos of each class into a sub-folder named like the class.")
+    if len(folders) == 1:
+        only = folders[0]
+        inside = [status for path in _listing(only) if (status := _status(path)) and stat.S_ISDIR(status.st_mode)]
+        hint = (
+            f"It holds {len(inside)} folders itself: if these are the classes, give {printable(only)}."
+            if len(inside) > 1
+            else "Put the photos of each class into a sub-folder of its own."
+        )
+        raise EdgeretrainError(
+            f"{shown} has one class folder only, {printable(only.name)!r}; a classifier needs two or more. {hint}"
+        )
+    labels = tuple(sorted(path.name for path in folders))
+    _check_labels(labels, shown)
+    return labels, loose
+
+
+def _check_labels(labels: tuple[str, ...], shown: str) -> None:
+    alike: dict[str, str] = {}
+    for label in labels:
+        if printable(label) != label:
+            raise EdgeretrainError(
+                f"{shown}: the class name '{printable(label)}' is not valid UTF-8. Rename the folder."
+            )
+        if label.splitlines() != [label]:
+            raise EdgeretrainError(
+                f"{shown}: the class name {label!r} has a line break, which labels.txt cannot hold. Rename the folder."
+            )
+        key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold())
+        if key in alike:
+            raise EdgeretrainError(
+                f"{shown}: the class names {alike[key]!r} and {label!r} differ only in case or in how Unicode writes "
+                "them. Rename one, or put their photos into one folder."
+            )
+        alike[key] = label
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _folder_and_above(folder: Path) -> set[tuple[int, int]]:
+    real = folder.resolve()
+    statuses = [_status(path) for path in (real, *real.parents)]
+    return {_identity(status) for status in statuses if status is not None}
+
+
+def _walk(root: Path, label: str) -> Iterator[Path]:
+    """Every file of a class folder, at any depth; folders are entered once, and never one that holds the root."""
+    visited = _folder_and_above(root)
+    waiting = [root / label]
+    while waiting:
+        folder = waiting.pop()
+        visited.add(_identity(folder.stat()))
+        for path in _listing(folder):
+            status = _status(path)
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                yield path
+            elif _identity(status) not in visited:
+                visited.add(_identity(status))
+                waiting.append(path)
+
+
+def _nothing_in(label: str, others: Counter[str]) -> str:
+    if not others:
+        return f"The class folder {label!r} is empty."
+    kinds = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+    counts = ", ".join(f"{count} {printable(kind)}" for kind, count in kinds)
+    return (
+        f"The class folder {label!r} has no JPEG, PNG, WebP, BMP, GIF or TIFF photos, only other files ({counts}); "
+        "save them as JPEG."
+    )
+
+
+def _digest(path: Path, name: str) -> str:
+    """SHA-256 of the file, after which its header is looked at while it is still in the system's cache."""
+    status = _status(path)
+    if status is None:
+        raise UnreadablePhoto(name, "a link that leads nowhere" if path.is_symlink() else "no such file")
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise UnreadablePhoto(name, "not a regular file")
+    sha = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_READ_SIZE):
+                sha.update(block)
+            file.seek(0)
+            check_header(file, name)
+    except OSError as error:
+        raise UnreadablePhoto(name, open_failure(error)) from error
+    return sha.hexdigest()
+
+
+def _check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: list[Skipped], strict: bool) -> None:
+    first = "; ".join(f"{entry.name}: {entry.reason}" for entry in skipped[:3])
+    more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    if strict and skipped:
+        photos_are = "photo is" if len(skipped) == 1 else "photos are"
+        raise EdgeretrainError(f"{len(skipped)} {photos_are} unreadable ({first}{more}). Replace or remove them.")
+    counts = Counter(photo.label for photo in photos)
+    if not counts:
+        raise EdgeretrainError(f"None of the {len(skipped)} photos can be read ({first}{more}). Check the folder.")
+    for label in labels:
+        if not counts[label]:
+            own = [entry for entry in skipped if entry.name.startswith(f"{label}/")]
+            raise EdgeretrainError(
+                f"The class {label!r} has no photo that can be read: all {len(own)} were skipped "
+                f"({own[0].name}: {own[0].reason}). Replace them, or remove the folder."
+            )
+
+
+def _warnings(labels: Iterable[str], photos: Iterable[Photo]) -> list[str]:
+    same: defaultdict[str, list[Photo]] = defaultdict(list)
+    counts: Counter[str] = Counter()
+    for photo in photos:
+        same[photo.digest].append(photo)
+        counts[photo.label] += 1
+    copies: Counter[str] = Counter()
+    warnings = []
+    for twins in same.values():
+        own = Counter(photo.label for photo in twins)
+        copies.update({label: count - 1 for label, count in own.items()})
+        if len(own) > 1:
+            names = ", ".join(photo.name for photo in twins)
+            warnings.append(f"The same photo is in {len(own)} classes: {names}. It can be right in one only.")
+    for label in labels:
+        if copies[label]:
+            warnings.append(f"Class {label!r}: exact copies of other photos in it: {copies[label]}.")
+        if counts[label] < FEW_PHOTOS:
+            warnings.append(
+                f"Class {label!r}: fewer than {FEW_PHOTOS} photos ({counts[label]}), so expect little of it."
+            )
+    return warnings
+
+
+_MAX_PER_CLASS = 2**27 - 1  # retrain.py's MAX_NUM_IMAGES_PER_CLASS
+
+
+def _group_name(photo: Photo) -> str:
+    """What the split hashes: the base name without `_nohash_` and all after it, in NFC as Linux and macOS differ."""
+    return re.sub(r"_nohash_.*$", "", unicodedata.normalize("NFC", photo.name.rsplit("/", 1)[-1]))
+
+
+def _percent(group_name: str) -> float:
+    """retrain.py's hash of a name, 0 to 100."""
+    number = int(hashlib.sha1(group_name.encode("utf-8"), usedforsecurity=False).hexdigest(), 16)
+    return (number % (_MAX_PER_CLASS + 1)) * (100.0 / _MAX_PER_CLASS)
+
+
+@dataclass(slots=True)
+class _Family:
+    """Photos that must fall in one set: one name before `_nohash_` in a class, or byte-identical, and so on across."""
+
+    photos: list[Photo]
+    percent: float
+    place: str
+
+    @property
+    def labels(self) -> set[str]:
+        return {photo.label for photo in self.photos}
+
+
+def _families(photos: Iterable[Photo]) -> list[list[Photo]]:
+    """Union-find over group names and digests; ordered by smallest group name."""
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def top(node: tuple[str, str]) -> tuple[str, str]:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = node = parent[parent[node]]
+        return node
+
+    ordered = sorted(photos, key=lambda photo: (_group_name(photo), photo.name))
+    for photo in ordered:
+        parent[top((photo.label, _group_name(photo)))] = top(("", photo.digest))  # no label is ""
+    families: defaultdict[tuple[str, str], list[Photo]] = defaultdict(list)
+    for photo in ordered:
+        families[top(("", photo.digest))].append(photo)
+    return list(families.values())
+
+
+def split_photos(photo_set: PhotoSet, *, validation_percentage: float = 10, testing_percentage: float = 10) -> Split:
+    """Split as retrain.py does, by the hash of a photo's base name, but so that every class is in every set.
+
+    The hash sees neither the parent folder nor the other photos, so renaming the one or adding to the others moves no
+    photo. Photos whose names agree up to `_nohash_`, and byte-identical ones, stay together; what joins several names
+    goes by the smallest. Where the hash leaves a class without photos in a set, those nearest to the set's percentages
+    are moved there; this alone depends on the other photos, and ends as soon as the class has enough of them.
+
+    Args:
+        validation_percentage, testing_percentage: of the photos; 0 leaves a set empty.
+
+    Raises:
+        EdgeretrainError: the percentages make no sense; a class has too few photos to be in every set.
+
+    Source of the rule: tensorflow/hub, examples/image_retraining/retrain.py, create_image_lists.
+    """
+    if not (validation_percentage >= 0 and testing_percentage >= 0):
+        raise EdgeretrainError("The validation and testing percentages must not be negative.")
+    if not validation_percentage + testing_percentage < 100:
+        raise EdgeretrainError(
+            f"{validation_percentage:g} % for validation and {testing_percentage:g} % for testing leave no photos to "
+            "train on. Together they must stay below 100."
+        )
+    middle, end = validation_percentage, validation_percentage + testing_percentage
+    spans = {"validation": (0.0, middle), "testing": (middle, end), "training": (end, 100.0)}
+    wanted = [place for place, (low, high) in spans.items() if low < high]
+
+    families = []
+    for photos in _families(photo_set.photos):
+        percent = _percent(_group_name(photos[0]))
+        place = "validation" if percent < middle else "testing" if percent < end else "training"
+        families.append(_Family(photos, percent, place))
+    _fill(families, photo_set.labels, spans, wanted)
+
+    sets: dict[str, list[Photo]] = {place: [] for place in spans}
+    for family in families:
+        sets[family.place] += family.photos
+    in_order = {place: tuple(sorted(photos, key=lambda photo: photo.name)) for place, photos in sets.items()}
+    return Split(**in_order)
+
+
+def _fill(
+    families: list[_Family], labels: Iterable[str], spans: dict[str, tuple[float, float]], wanted: list[str]
+) -> None:
+    """Move families until each class has one in each wanted set; never the last one of any class out of a set."""
+    count = Counter((label, family.place) for family in families for label in family.labels)
+    for label in labels:
+        own = [family for family in families if label in family.labels]
+        if len(own) < len(wanted):
+            raise EdgeretrainError(
+                f"Class {label!r} has too few photos: to be in {', '.join(reversed(wanted))} it needs {len(wanted)} "
+                f"that differ and has {len(own)} (copies, and names alike up to _nohash_, count once). Add photos, or "
+                "set a percentage to 0."
+            )
+        for place in wanted:
+            if count[label, place]:
+                continue
+            low, high = spans[place]
+            spare = [f for f in own if all(count[other, f.place] > 1 for other in f.labels)]
+            if not spare:
+                raise EdgeretrainError(
+                    f"Class {label!r} gets no photos for {place}: it shares too many with other classes. Add photos "
+                    "that are in this class only."
+                )
+            nearest = min(spare, key=lambda f: max(low - f.percent, f.percent - high))
+            for other in nearest.labels:
+                count[other, nearest.place] -= 1
+                count[other, place] += 1
+            nearest.place = place

@@ -1,0 +1,10 @@
+"""How a retrain is told: tables for the terminal, one self-contained page for the browser.
+
+Input is the report, the dict that is written to `report.json`; nothing is computed again that it already says.
+"""
+
+from edgeretrain.report.page import render_page
+from edgeretrain.report.table import render_evaluation, render_table
+from edgeretrain.report.thumbnail import thumbnails
+
+__all__ = ["render_evaluation", "render_page", "render_table", "thumbnails"]

@@ -1,0 +1,177 @@
+"""`report.html`: one page that opens anywhere, without a network, with or without JavaScript.
+
+`template.html` is the page, `style.css` its looks, `filter.js` the filter over the mistakes; the last two are put into
+the page as they are. The page's own Content-Security-Policy forbids every request and every script but that one.
+"""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from edgeretrain.report.chart import size_chart
+from edgeretrain.report.figures import (
+    TOLERANCE,
+    Evaluation,
+    Report,
+    against_float32,
+    confusions,
+    mistaken,
+    suggested,
+    weakest_class,
+    wilson,
+)
+
+MOST_CLASSES_IN_MATRIX = 24
+MOST_PAIRS = 40
+LONG_TABLE = 40
+"""Rows above which a table starts folded."""
+
+
+def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
+    """The report as HTML: the same report and thumbnails give the same text.
+
+    Args:
+        report: what `report.json` holds.
+        thumbnails: JPEG bytes by name of the photo; mistakes without one are told in words.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    folder = files("edgeretrain.report")
+    template, style, script = (
+        (folder / name).read_text(encoding="utf-8") for name in ("template.html", "style.css", "filter.js")
+    )
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.filters.update(percent=percent, megabytes=megabytes)
+    everyone = mistaken(report)
+    pictures = {name: base64.b64encode(jpeg).decode() for name, jpeg in thumbnails.items()}
+    return environment.from_string(template).render(
+        report=report,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        models=[_model(report, model) for model in report["models"]],
+        ship=suggested(report),
+        tolerance=round(100 * TOLERANCE),
+        interval=_interval,
+        chart=size_chart(report) if len(report["models"]) > 1 else None,
+        classes=_classes(report),
+        pictures=pictures,
+        pictured=[each for each in everyone if each.photo in pictures],
+        unpictured=[each for each in everyone if each.photo not in pictures],
+        predicted=sorted({line[1] for each in everyone for line in each.said}),
+        counts=_counts(report),
+        totals={part: sum(report["photos"][part].values()) for part in ("training", "validation", "testing")},
+        long_table=LONG_TABLE,
+        options=list(_flat(report["options"])),
+        card=_card(report),
+    )
+
+
+def percent(share: float | None) -> str:
+    """0.9137 -> `91.4`; an en dash for none."""
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def megabytes(size: int) -> str:
+    """Bytes in MB (a million bytes) with three figures: 2653024 -> `2.65`."""
+    return f"{size / 1e6:.{2 if size < 9_995_000 else 1}f}"
+
+
+def _interval(evaluation: Evaluation) -> tuple[str, str]:
+    low, high = wilson(evaluation["top1"], evaluation["photos"])
+    return percent(low), percent(high)
+
+
+def _model(report: Report, model: dict[str, Any]) -> dict[str, Any]:
+    evaluation = model["evaluation"]
+    pairs = confusions(evaluation)
+    return {
+        **model,
+        "interval": _interval(evaluation),
+        "weakest": weakest_class(evaluation),
+        "against": against_float32(report, model),
+        "matrix": _matrix(evaluation) if len(evaluation["classes"]) <= MOST_CLASSES_IN_MATRIX else None,
+        "pairs": pairs[:MOST_PAIRS],
+        "all_pairs": len(pairs),
+    }
+
+
+def _matrix(evaluation: Evaluation) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Per true class its label and (photos, strength of the colour) for every predicted class.
+
+    The colour goes with the square root of the share of the class, so that single mistakes are seen.
+    """
+    return [
+        (entry["label"], [(count, f"{math.sqrt(count / max(1, sum(counts))):.2f}") for count in counts])
+        for entry, counts in zip(evaluation["classes"], evaluation["confusion"], strict=True)
+    ]
+
+
+def _classes(report: Report) -> list[dict[str, Any]]:
+    """A row per class: its label, its test photos, and per model (precision, recall)."""
+    evaluations = [model["evaluation"]["classes"] for model in report["models"]]
+    return [
+        {
+            "label": row[0]["label"],
+            "photos": row[0]["photos"],
+            "figures": [(entry["precision"], entry["recall"]) for entry in row],
+        }
+        for row in zip(*evaluations, strict=True)
+    ]
+
+
+def _counts(report: Report) -> list[tuple[str, list[int], str]]:
+    """Per class: its label, photos for training, validation and testing, and their sum relative to the largest class."""
+    photos = report["photos"]
+    rows = [
+        (label, [photos[part].get(label, 0) for part in ("training", "validation", "testing")])
+        for label in photos["labels"]
+    ]
+    most = max((sum(numbers) for _, numbers in rows), default=0) or 1
+    return [(label, numbers, f"{sum(numbers) / most:.3f}") for label, numbers in rows]
+
+
+def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Groups of (key, one value per model, or a single one where all models agree)."""
+    models = report["models"]
+    groups: list[tuple[str, list[dict[str, str]]]] = [
+        ("File", [dict(_flat({key: m[key] for key in ("file", "bytes", "sha256")})) for m in models]),
+        ("Head", [dict(_flat(m["head"])) for m in models]),
+        ("Backbone", [dict(_flat(m["backbone"])) for m in models]),
+    ]
+    card = []
+    for title, columns in groups:
+        rows = []
+        for key in dict.fromkeys(key for column in columns for key in column):
+            values = [column.get(key, "–") for column in columns]
+            rows.append((key, values[:1] if len(set(values)) == 1 else values))
+        card.append((title, rows))
+    return card
+
+
+def _flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """(key, value) pairs as text; keys of nested mappings are joined with dots."""
+    pairs: list[tuple[str, str]] = []
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            pairs += _flat(value, f"{prefix}{key}.")
+        else:
+            pairs.append((f"{prefix}{key}", _text(value)))
+    return pairs
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10_000 else f"{value:,}"
+    if isinstance(value, list) and all(isinstance(item, (str, int, float)) for item in value):
+        return ", ".join(_text(item) for item in value)
+    return json.dumps(value, ensure_ascii=False)

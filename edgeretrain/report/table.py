@@ -1,0 +1,152 @@
+"""The report in the terminal. Reads well as plain text at 80 columns; labels are never taken for markup."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgeretrain.report.figures import Evaluation, Report, confusions, weakest_class, wilson
+
+MOST_CLASSES_IN_MATRIX = 12
+_MOST_PAIRS = 10
+_MOST_SKIPPED = 3
+_JOINERS = "\u200c\u200d"  # not printable to Python, but part of many words and emoji
+
+
+def render_table(report: Report) -> RenderableType:
+    """All precisions in one table, and below it what was tested on, what was skipped and what to beware of.
+
+    Accuracies are percent. The 95 % interval of top-1 is Wilson's (see figures.wilson): what the same model might score
+    on other photos of the same kind. All models see the same test photos, so two of them can differ by less than the
+    width of the interval and still differ: `same` is the share of photos on which a model says what float32 says.
+    """
+    table = _table()
+    for header in ("precision", "bytes", "top-1 %", "95 %\ninterval", "top-3 %", "same as\nfloat32 %"):
+        table.add_column(header, justify="left" if header == "precision" else "right", no_wrap=True)
+    table.add_column("weakest class,\nits recall %", no_wrap=True, overflow="ellipsis", ratio=1)
+    for model in report["models"]:
+        evaluation = model["evaluation"]
+        table.add_row(
+            model["precision"],
+            f"{model['bytes']:,}",
+            Text(percent(evaluation["top1"]), style="bold"),
+            interval(evaluation),
+            percent(evaluation["top3"]),
+            percent(evaluation["agreement_with_float32"]),
+            _weakest(evaluation),
+        )
+    return Group(table, *_notes(report))
+
+
+def render_evaluation(evaluation: Evaluation) -> RenderableType:
+    """One model on one folder of photos: summary, precision and recall per class, and who is taken for whom.
+
+    Up to MOST_CLASSES_IN_MATRIX classes the confusion matrix (rows: true class, columns: predicted), above that the
+    most confused pairs. Accuracies are percent; log loss is in nats; the interval is Wilson's (see figures.wilson).
+    """
+    parts: list[RenderableType] = [_summary(evaluation), _classes(evaluation)]
+    pairs = confusions(evaluation)
+    if len(evaluation["classes"]) <= MOST_CLASSES_IN_MATRIX:
+        parts.append(_matrix(evaluation))
+    elif pairs:
+        table = _table(f"Most confused, {min(_MOST_PAIRS, len(pairs))} of {len(pairs):,} pairs")
+        for header in ("photos", "% of class"):
+            table.add_column(header, justify="right", no_wrap=True)
+        for header in ("class", "taken for"):
+            table.add_column(header, no_wrap=True, overflow="ellipsis", ratio=1)
+        for pair in pairs[:_MOST_PAIRS]:
+            table.add_row(f"{pair.count:,}", percent(pair.share), plain(pair.label), plain(pair.predicted))
+        parts.append(table)
+    return Group(*parts)
+
+
+def percent(share: float | None) -> str:
+    """0.9137 -> `91.4`; `-` for none."""
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def interval(evaluation: Evaluation) -> str:
+    """The 95 % interval of top-1, percent: `83.8-95.2`."""
+    low, high = wilson(evaluation["top1"], evaluation["photos"])
+    return f"{percent(low)}-{percent(high)}"
+
+
+def plain(label: str) -> Text:
+    """A label as text that can neither style nor disturb a terminal: control characters are written as \\uNNNN."""
+    return Text("".join(c if c.isprintable() or c in _JOINERS else f"\\u{ord(c):04x}" for c in label))
+
+
+def _table(title: str | None = None) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+    )
+
+
+def _weakest(evaluation: Evaluation) -> Text:
+    weakest = weakest_class(evaluation)
+    return Text("-") if weakest is None else Text.assemble(f"{percent(weakest[1]):>5} ", plain(weakest[0]))
+
+
+def _notes(report: Report) -> Iterable[RenderableType]:
+    photos = report["photos"]
+    tested, trained, validated = (sum(photos[part].values()) for part in ("testing", "training", "validation"))
+    yield Text(
+        f"\nTested on {count(tested, 'photo')} that no model was trained on "
+        f"({trained:,} for training, {validated:,} for validation, {len(photos['labels']):,} classes)."
+    )
+    skipped = photos["skipped"]
+    if skipped:
+        yield Text(f"Skipped {count(len(skipped), 'photo')}:")
+        for each in skipped[:_MOST_SKIPPED]:
+            yield Text.assemble("  ", plain(each["photo"]), ": ", plain(each["reason"]))
+        if len(skipped) > _MOST_SKIPPED:
+            yield Text(f"  and {len(skipped) - _MOST_SKIPPED:,} more, all in report.json.")
+    for warning in photos["warnings"]:
+        yield Text.assemble(("Warning: ", "yellow"), plain(warning))
+
+
+def count(number: int, noun: str) -> str:
+    """`1 photo`, `1,000 photos`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _summary(evaluation: Evaluation) -> Text:
+    agreement = evaluation.get("agreement_with_float32")
+    return Text.assemble(
+        f"{count(evaluation['photos'], 'photo')}: top-1 ",
+        (f"{percent(evaluation['top1'])} %", "bold"),
+        f" (95 % interval {interval(evaluation)}), top-3 {percent(evaluation['top3'])} %,\n",
+        f"log loss {evaluation['log_loss']:.3f}, calibration error {percent(evaluation['calibration_error'])} %",
+        "" if agreement is None else f", same answer as float32 {percent(agreement)} %",
+        ".\n",
+    )
+
+
+def _classes(evaluation: Evaluation) -> Table:
+    table = _table()
+    table.add_column("class", no_wrap=True, overflow="ellipsis")
+    for header in ("photos", "precision %", "recall %"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for entry in evaluation["classes"]:
+        table.add_row(
+            plain(entry["label"]), f"{entry['photos']:,}", percent(entry["precision"]), percent(entry["recall"])
+        )
+    return table
+
+
+def _matrix(evaluation: Evaluation) -> Table:
+    table = _table("\nConfusion (rows: true class, columns: predicted)")
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("class", no_wrap=True, overflow="ellipsis")
+    for column in range(len(evaluation["classes"])):
+        table.add_column(str(column + 1), justify="right", no_wrap=True)
+    for row, (entry, counts) in enumerate(zip(evaluation["classes"], evaluation["confusion"], strict=True)):
+        cells = [
+            Text(f"{number:,}" if number else ".", style="bold" if row == column else "red" if number else "dim")
+            for column, number in enumerate(counts)
+        ]
+        table.add_row(str(row + 1), plain(entry["label"]), *cells)
+    return table

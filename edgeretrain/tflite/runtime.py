@@ -1,0 +1,153 @@
+"""Runs .tflite files: LiteRT, tflite-runtime or TensorFlow, whichever is there, behind one small class."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeretrain.errors import EdgeretrainError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """An installed interpreter of .tflite files."""
+
+    name: str
+    version: str
+    interpreter: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+# name -> (module that holds `Interpreter`, distribution that gives its version); the order is the order of preference.
+_RUNTIMES = {
+    "ai_edge_litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    "tflite_runtime": ("tflite_runtime.interpreter", "tflite-runtime"),
+    "tensorflow": ("tensorflow.lite.python.interpreter", "tensorflow"),
+}
+RUNTIME_NAMES = tuple(_RUNTIMES)
+
+
+def load_runtime(name: str | None = None) -> Runtime:
+    """The runtime of that name, or the first one installed of LiteRT, tflite-runtime and TensorFlow.
+
+    Raises:
+        EdgeretrainError: the name is unknown, or no such runtime is installed or importable here.
+    """
+    if name is not None and name not in _RUNTIMES:
+        raise EdgeretrainError(f"There is no runtime {name!r}. Use one of {', '.join(_RUNTIMES)}.")
+    failures = []
+    for candidate in [name] if name else _RUNTIMES:
+        module, distribution = _RUNTIMES[candidate]
+        try:
+            interpreter = importlib.import_module(module).Interpreter
+            return Runtime(candidate, importlib.metadata.version(distribution), interpreter)
+        # A runtime built for another NumPy or C library fails in more ways than ImportError.
+        except (ImportError, AttributeError, OSError, RuntimeError) as error:
+            failures.append(f"{candidate}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+    raise EdgeretrainError(
+        f"No runtime for .tflite files works here ({'; '.join(failures)}). Install one: {_install_hint()}"
+    )
+
+
+def _install_hint() -> str:
+    machine = platform.machine()
+    if machine in ("armv7l", "armv6l"):
+        if sys.version_info >= (3, 12):
+            return "a 32-bit system has tflite-runtime for Python 3.9 to 3.11 only; use 64-bit Raspberry Pi OS."
+        return 'pip install tflite-runtime "numpy<2"'
+    return "pip install ai-edge-litert"
+
+
+class Network:
+    """A .tflite file with one image input and one output, ready to run.
+
+    Holds one interpreter: use it from one thread at a time.
+
+    Attributes:
+        size: side S of the square input, pixels.
+        input_dtype: `float32` or `uint8`, both fed raw RGB, 0 to 255.
+        outputs: length of the output vector.
+        runtime: what runs it.
+    """
+
+    def __init__(self, model: Path | bytes, *, threads: int = 1, runtime: Runtime | None = None) -> None:
+        """Load a model from its file or its bytes.
+
+        Raises:
+            EdgeretrainError: the file is missing or no TFLite model, this runtime lacks one of its ops, or its
+                input is not `[1, S, S, 3]` float32 or uint8, or its output not a vector.
+        """
+        if threads < 1:
+            raise EdgeretrainError(f"{threads} threads cannot run a model. Use 1 or more.")
+        self.name = "the model" if isinstance(model, bytes) else str(model)
+        self.runtime = runtime or load_runtime()
+        if isinstance(model, Path):
+            check_is_tflite(model)
+            source: dict[str, Any] = {"model_path": os.fspath(model)}
+        else:
+            source = {"model_content": model}
+        try:
+            self._interpreter = self.runtime.interpreter(**source, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else "it gives no reason"
+            raise EdgeretrainError(
+                f"{self.name}: {self.runtime} cannot load it ({reason}). "
+                "If the file is whole, a newer runtime may: pip install --upgrade ai-edge-litert"
+            ) from None
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        shape = inputs[0]["shape"].tolist()
+        image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] and shape[3] == 3
+        if len(inputs) != 1 or not image or inputs[0]["dtype"] not in (np.float32, np.uint8):
+            found = ", ".join(f"{np.dtype(one['dtype']).name} {one['shape'].tolist()}" for one in inputs)
+            raise EdgeretrainError(
+                f"{self.name}: its input is {found}; edgeretrain's models take one photo, float32 or uint8 "
+                "[1, S, S, 3], raw RGB. Use a model written by `edgeretrain retrain`."
+            )
+        if len(outputs) != 1 or int(np.prod(outputs[0]["shape"])) != outputs[0]["shape"][-1]:
+            found = ", ".join(str(one["shape"].tolist()) for one in outputs)
+            raise EdgeretrainError(f"{self.name}: its output is {found}; one vector [1, n] is needed.")
+        self.size = int(shape[1])
+        self.input_dtype = np.dtype(inputs[0]["dtype"])
+        self.outputs = int(outputs[0]["shape"][-1])
+        self._input_index = inputs[0]["index"]
+        self._output_index = outputs[0]["index"]
+        scale, zero_point = outputs[0]["quantization"]
+        self._dequantize = (np.float32(scale), np.float32(zero_point)) if scale else None
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run one image.
+
+        Parameters:
+            pixels: uint8 `[S, S, 3]`, RGB, 0 to 255.
+
+        Returns:
+            float32 `[outputs]`; quantized outputs are dequantized.
+        """
+        self._interpreter.set_tensor(self._input_index, pixels.astype(self.input_dtype, copy=False)[None])
+        self._interpreter.invoke()
+        raw = self._interpreter.get_tensor(self._output_index).reshape(-1)
+        if self._dequantize is None:
+            return np.asarray(raw, np.float32)
+        scale, zero_point = self._dequantize
+        return np.asarray((raw.astype(np.float32) - zero_point) * scale, np.float32)
+
+
+def check_is_tflite(path: Path) -> None:
+    """Raise EdgeretrainError unless the file is there and starts like a TFLite flatbuffer (identifier `TFL3`)."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise EdgeretrainError(f"{path}: cannot be read ({error.strerror}). Give a .tflite file.") from None
+    if start[4:8] != b"TFL3":
+        raise EdgeretrainError(f"{path}: this is not a TFLite model. Give a .tflite file.")
