@@ -6,7 +6,6 @@ a row, and a damaged file is thrown away. Rows are keyed by the photo's bytes, n
 
 import contextlib
 import hashlib
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
@@ -65,7 +64,7 @@ class BottleneckCache:
             self._connection.close()
         for path in (self.path, self.path.with_name(self.path.name + "-journal")):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                path.unlink()
         self._connection = self._open()
 
     def _cannot_write(self, reason: str) -> EdgeretrainError:

@@ -43,7 +43,7 @@ def compute_bottlenecks(
 ) -> Bottlenecks:
     """The bottlenecks of the photos, from the cache where it has them.
 
-    Parameters:
+    Args:
         fit: how a photo is made square.
         flip: of the photos mirrored left to right.
         cache: folder of the bottleneck cache.

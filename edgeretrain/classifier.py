@@ -38,7 +38,7 @@ class Classifier:
     def __init__(self, model: str | os.PathLike[str], *, threads: int = 1, runtime: str | None = None) -> None:
         """Load a model.
 
-        Parameters:
+        Args:
             threads: of the interpreter.
             runtime: `ai_edge_litert`, `tflite_runtime` or `tensorflow`; default the first one installed.
 
@@ -65,7 +65,7 @@ class Classifier:
     def __call__(self, photo: PhotoSource, *, top_k: int | None = None) -> list[Prediction]:
         """The classes of a photo, most probable first.
 
-        Parameters:
+        Args:
             photo: a path, the bytes of a photo file, a PIL image, or uint8 `[h, w, 3]` RGB.
             top_k: how many; default all.
 

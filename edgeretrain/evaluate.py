@@ -12,9 +12,10 @@ from edgeretrain.classifier import read_own_package
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.head import log_loss
 from edgeretrain.inference import run_photos
-from edgeretrain.photos import Photo, Skipped, find_photos, split_photos
+from edgeretrain.photos import Photo, Skipped, find_photos
 from edgeretrain.pixels import Fit
 from edgeretrain.progress import Progress, silent
+from edgeretrain.split import split_photos
 from edgeretrain.tflite.runtime import Runtime, load_runtime
 
 _CALIBRATION_BINS = 15
@@ -115,7 +116,7 @@ def judge(
 ) -> Evaluation:
     """The figures of one model.
 
-    Parameters:
+    Args:
         probabilities: `[n, k]`, one row per photo, columns in label order.
         photos: n photos, each with one of the labels.
         float32: the float32 model's probabilities `[n, k]` of the same photos.
@@ -154,7 +155,7 @@ def judge(
                 round(float(scores[index]), 4),
                 round(float(own[index]), 4),
             )
-            for index in np.flatnonzero(predicted != expected)
+            for index in np.flatnonzero(predicted != expected).tolist()
         ),
     )
 
@@ -184,7 +185,7 @@ def evaluate_folder(
 ) -> tuple[Evaluation, list[Skipped]]:
     """Evaluate a model written by edgeretrain on a folder of photos, one sub-folder per class.
 
-    Parameters:
+    Args:
         testing_only: only the photos that a retrain with these validation and testing percentages holds out.
         strict: a photo that cannot be read is an error.
 

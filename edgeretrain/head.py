@@ -5,10 +5,11 @@ with L-BFGS; `choose_logistic` picks its strength on the validation photos. `fit
 gradient descent for a number of steps. `benchmarks/heads.md` says why the first is the default.
 """
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,23 @@ Doubles = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]  # which photos, as indices into bottlenecks and labels
 
+_Args = ParamSpec("_Args")
+_Result = TypeVar("_Result")
+
 ClassWeight = Literal["balanced", "none"]
 CLASS_WEIGHTS: tuple[ClassWeight, ...] = get_args(ClassWeight)
 
+
 # The problems are small: more BLAS threads save nothing and lose tenfold on a busy machine; and with one, the same
 # photos give the same head whatever the number of cores.
-_one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+def _one_blas_thread(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    @functools.wraps(function)
+    def limited(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        with threadpool_limits(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
 
 # Strengths tried, strongest first so that each fit starts from its neighbour's solution; relative to the mean loss.
 L2_GRID = tuple(float(f"{10**exponent:.3g}") for exponent in np.arange(0.5, -4.01, -0.5))
@@ -187,7 +199,7 @@ def minimise(
     Nocedal and Wright, Numerical Optimization (2006), algorithm 7.4 for the direction and 3.1 for the step. Stops when
     the largest gradient component is below `tolerance`, or no step improves.
 
-    Parameters:
+    Args:
         function: point -> (value, gradient of the point's shape).
         start: float64, any shape.
     """
@@ -249,7 +261,7 @@ def fit_logistic(
     Minimises mean cross-entropy + l2 / 2 * |W|^2, the bias free, W the weights on bottlenecks of mean 0 and standard
     deviation 1; returns the head for bottlenecks as they are.
 
-    Parameters:
+    Args:
         bottlenecks: `[n, d]`, of all photos.
         labels: `[n]`, 0 to classes - 1.
         rows: the photos to fit on.
@@ -280,7 +292,7 @@ def choose_logistic(
     """Fit one head per strength on the training photos; the one with the least validation log loss, and its figures.
 
     Log loss, not accuracy: it moves with every photo, where accuracy over a few validation photos only jumps.
-    Parameters as in `fit_logistic`.
+    Arguments as in `fit_logistic`.
     """
     problem = _LogisticProblem(bottlenecks, labels, training, classes, class_weight)
     expected = labels[validation]
@@ -314,7 +326,7 @@ def fit_sgd(
 ) -> Head:
     """retrain.py's head: plain gradient descent on cross-entropy, from weights ~ truncated normal(0, 0.001), bias 0.
 
-    Each batch draws photos with replacement: `balanced` draws the class first (as retrain.py), `none` every photo alike.
+    Each batch draws photos with replacement: `balanced` draws the class first (as retrain.py), `none` any photo.
     """
     random = np.random.default_rng(seed)
     start = random.normal(0, 0.001, (bottlenecks.shape[1], classes))

@@ -41,7 +41,7 @@ def run_photos(
 ) -> Iterator[tuple[int, Vectors | UnreadablePhoto]]:
     """Run each photo through every model.
 
-    Parameters:
+    Args:
         fit: how a photo is made square.
         flip: mirror the photos left to right.
         workers: threads; default one per core.

@@ -15,12 +15,13 @@ from edgeretrain.bottlenecks import compute_bottlenecks
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluate import judge, predict
 from edgeretrain.head import ClassWeight, Floats, Head, Rows, Sgd, choose_logistic, fit_logistic, fit_sgd
-from edgeretrain.photos import Photo, PhotoSet, Split, find_photos, split_photos
+from edgeretrain.photos import Photo, PhotoSet, find_photos
 from edgeretrain.pixels import Fit
 from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision, get_preset
 from edgeretrain.progress import Progress, silent
 from edgeretrain.report import render_page, thumbnails
 from edgeretrain.run_folder import LABELS_FILE, PAGE_FILE, REPORT_FILE, model_file, new_run_folder
+from edgeretrain.split import Split, split_photos
 from edgeretrain.tflite.model import write_classifier
 from edgeretrain.tflite.package import labels_text
 from edgeretrain.tflite.runtime import Runtime, load_runtime
@@ -69,7 +70,7 @@ def retrain(
     Writes `model.<precision>.tflite` for each precision, `labels.txt`, `report.json` and `report.html` to the folder
     `out`: all of it or nothing. The same photos, options and versions give the same bytes.
 
-    Parameters:
+    Args:
         preset: which backbone; see `edgeretrain.presets`.
         precisions: of the models; each gets a head trained on the bottlenecks of its own backbone.
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.

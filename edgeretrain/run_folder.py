@@ -31,7 +31,7 @@ def new_run_folder(out: Path) -> Iterator[Path]:
     Raises:
         EdgeretrainError: `out` is something else than a run folder, or cannot be written, now or in the block.
     """
-    out = Path(os.path.abspath(out))
+    out = Path.cwd() / out  # not resolve(): a link to a run folder stays a link
     _check_replaceable(out)
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:

@@ -41,13 +41,13 @@ def build_backbones(
 
     Raises:
         EdgeretrainError: TensorFlow is missing; the weights are missing or of another network; no calibration photos;
-            a file that was made does not keep its contract (nothing is written then).
+            a file that was made does not keep its contract (it is not written then).
     """
     wanted = get_preset(preset)
     total = len(precisions) + 1
     progress(f"loading {wanted.name}", 0, total)
     tensorflow_version, keras_version = _versions()
-    found = weights if weights == "random" else _weights(wanted, weights, out, progress)
+    found = weights if weights == "random" else _weights(wanted, weights, progress)
     with quiet():
         model = keras_model(wanted)
         if isinstance(found, Weights):
@@ -112,7 +112,7 @@ def _versions() -> tuple[str, str]:
         ) from error
 
 
-def _weights(preset: Preset, weights: Path | Weights | None, out: Path, progress: Progress) -> Weights:
+def _weights(preset: Preset, weights: Path | Weights | None, progress: Progress) -> Weights:
     from edgeretrain.backbone.store import weights_cache
 
     if isinstance(weights, Weights):

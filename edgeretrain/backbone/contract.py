@@ -62,6 +62,6 @@ def _interpreter(data: bytes) -> Any:
 def _require(preset: Preset, precision: Precision, kept: bool, what: str) -> None:
     if not kept:
         raise EdgeretrainError(
-            f"The {precision} backbone of {preset.name} came out wrong: {what}. Nothing was written. "
+            f"The {precision} backbone of {preset.name} came out wrong: {what}. It was not written. "
             "This TensorFlow version's converter may be at fault: install another one."
         )

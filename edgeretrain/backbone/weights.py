@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import urllib.error
-import urllib.request
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +96,9 @@ def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) ->
 
 def _download(url: str, path: Path, progress: Progress) -> None:
     """Fetch to a temporary file beside `path`, check it, give it its name."""
+    import urllib.error
+    import urllib.request
+
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from edgeretrain.report.figures import (
 )
 
 MOST_CLASSES_IN_MATRIX = 24
-MOST_PAIRS = 40
+MOST_PAIRS = 20
 LONG_TABLE = 40
 """Rows above which a table starts folded."""
 
@@ -126,14 +126,14 @@ def _classes(report: Report) -> list[dict[str, Any]]:
 
 
 def _counts(report: Report) -> list[tuple[str, list[int], str]]:
-    """Per class: its label, photos for training, validation and testing, and their sum relative to the largest class."""
+    """Per class: label; photos for training, validation, testing; training photos relative to the largest class."""
     photos = report["photos"]
     rows = [
         (label, [photos[part].get(label, 0) for part in ("training", "validation", "testing")])
         for label in photos["labels"]
     ]
-    most = max((sum(numbers) for _, numbers in rows), default=0) or 1
-    return [(label, numbers, f"{sum(numbers) / most:.3f}") for label, numbers in rows]
+    most = max((numbers[0] for _, numbers in rows), default=0) or 1
+    return [(label, numbers, f"{numbers[0] / most:.3f}") for label, numbers in rows]
 
 
 def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:

@@ -1,7 +1,6 @@
 """The report in the terminal. Reads well as plain text at 80 columns; labels are never taken for markup."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -19,14 +18,14 @@ _JOINERS = "\u200c\u200d"  # not printable to Python, but part of many words and
 def render_table(report: Report) -> RenderableType:
     """All precisions in one table, and below it what was tested on, what was skipped and what to beware of.
 
-    Accuracies are percent. The 95 % interval of top-1 is Wilson's (see figures.wilson): what the same model might score
-    on other photos of the same kind. All models see the same test photos, so two of them can differ by less than the
-    width of the interval and still differ: `same` is the share of photos on which a model says what float32 says.
+    Accuracies are percent. The 95 % interval of top-1 is Wilson's (see figures.wilson): what the model may score on
+    other photos of the same kind. All models see the same test photos, so two models are told apart better by how often
+    they say the same as float32 than by their intervals.
     """
     table = _table()
-    for header in ("precision", "bytes", "top-1 %", "95 %\ninterval", "top-3 %", "same as\nfloat32 %"):
+    for header in ("precision", "bytes", "top-1\n%", "95 %\ninterval", "top-3\n%", "% same\nfloat32"):
         table.add_column(header, justify="left" if header == "precision" else "right", no_wrap=True)
-    table.add_column("weakest class,\nits recall %", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("weakest class,\nits recall %", no_wrap=True)
     for model in report["models"]:
         evaluation = model["evaluation"]
         table.add_row(
@@ -50,15 +49,16 @@ def render_evaluation(evaluation: Evaluation) -> RenderableType:
     parts: list[RenderableType] = [_summary(evaluation), _classes(evaluation)]
     pairs = confusions(evaluation)
     if len(evaluation["classes"]) <= MOST_CLASSES_IN_MATRIX:
-        parts.append(_matrix(evaluation))
+        parts += [Text("\nConfusion (rows: true class, columns: predicted)\n"), _matrix(evaluation)]
     elif pairs:
-        table = _table(f"Most confused, {min(_MOST_PAIRS, len(pairs))} of {len(pairs):,} pairs")
+        parts.append(Text(f"\nMost confused, {min(_MOST_PAIRS, len(pairs))} of {count(len(pairs), 'pair')}\n"))
+        table = _table()
         for header in ("photos", "% of class"):
             table.add_column(header, justify="right", no_wrap=True)
         for header in ("class", "taken for"):
-            table.add_column(header, no_wrap=True, overflow="ellipsis", ratio=1)
+            table.add_column(header, no_wrap=True)
         for pair in pairs[:_MOST_PAIRS]:
-            table.add_row(f"{pair.count:,}", percent(pair.share), plain(pair.label), plain(pair.predicted))
+            table.add_row(f"{pair.count:,}", percent(pair.share), plain(pair.label, 28), plain(pair.predicted, 28))
         parts.append(table)
     return Group(*parts)
 
@@ -74,20 +74,24 @@ def interval(evaluation: Evaluation) -> str:
     return f"{percent(low)}-{percent(high)}"
 
 
-def plain(label: str) -> Text:
-    """A label as text that can neither style nor disturb a terminal: control characters are written as \\uNNNN."""
-    return Text("".join(c if c.isprintable() or c in _JOINERS else f"\\u{ord(c):04x}" for c in label))
+def plain(label: str, most: int | None = None) -> Text:
+    """A label as text that can neither style nor disturb a terminal: control characters are written as \\uNNNN.
+
+    Cut to at most so many terminal cells.
+    """
+    text = Text("".join(c if c.isprintable() or c in _JOINERS else f"\\u{ord(c):04x}" for c in label))
+    if most is not None:
+        text.truncate(most, overflow="ellipsis")
+    return text
 
 
-def _table(title: str | None = None) -> Table:
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
-    )
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
 
 
 def _weakest(evaluation: Evaluation) -> Text:
     weakest = weakest_class(evaluation)
-    return Text("-") if weakest is None else Text.assemble(f"{percent(weakest[1]):>5} ", plain(weakest[0]))
+    return Text("-") if weakest is None else Text.assemble(f"{percent(weakest[1]):>5} ", plain(weakest[0], 16))
 
 
 def _notes(report: Report) -> Iterable[RenderableType]:
@@ -127,26 +131,28 @@ def _summary(evaluation: Evaluation) -> Text:
 
 def _classes(evaluation: Evaluation) -> Table:
     table = _table()
-    table.add_column("class", no_wrap=True, overflow="ellipsis")
+    table.add_column("class", no_wrap=True)
     for header in ("photos", "precision %", "recall %"):
         table.add_column(header, justify="right", no_wrap=True)
     for entry in evaluation["classes"]:
         table.add_row(
-            plain(entry["label"]), f"{entry['photos']:,}", percent(entry["precision"]), percent(entry["recall"])
+            plain(entry["label"], 44), f"{entry['photos']:,}", percent(entry["precision"]), percent(entry["recall"])
         )
     return table
 
 
 def _matrix(evaluation: Evaluation) -> Table:
-    table = _table("\nConfusion (rows: true class, columns: predicted)")
+    table = _table()
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("class", no_wrap=True, overflow="ellipsis")
+    table.add_column("class", no_wrap=True)
     for column in range(len(evaluation["classes"])):
         table.add_column(str(column + 1), justify="right", no_wrap=True)
+    digits = max(len(f"{number:,}") for counts in evaluation["confusion"] for number in counts)
+    room = max(8, min(28, 76 - len(evaluation["classes"]) * (max(2, digits) + 2)))  # so that 80 columns hold it
     for row, (entry, counts) in enumerate(zip(evaluation["classes"], evaluation["confusion"], strict=True)):
         cells = [
             Text(f"{number:,}" if number else ".", style="bold" if row == column else "red" if number else "dim")
             for column, number in enumerate(counts)
         ]
-        table.add_row(str(row + 1), plain(entry["label"]), *cells)
+        table.add_row(str(row + 1), plain(entry["label"], room), *cells)
     return table

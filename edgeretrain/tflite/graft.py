@@ -115,7 +115,7 @@ class _Graph:
 def append_head(backbone: Path, head: Head, precision: Precision, bottlenecks: npt.NDArray[np.float32]) -> Any:
     """The backbone's model (`ModelT`) with the head at its end.
 
-    Parameters:
+    Args:
         backbone: file with one output, the bottleneck `[1, d]`: float32, or int8 for the precision int8.
         head: weights `[d, k]` and bias `[k]`.
         precision: how the head is stored: float32; float16 weights; int8 weights with float32 logits (dynamic);

@@ -16,8 +16,8 @@ def inspect_model(path: Path) -> dict[str, Any]:
 
     Returns:
         plain JSON: file, bytes, weight_bytes, description, inputs and outputs (each with name, dtype, shape,
-        quantization), operators (name, version, count), tensors (likewise, with bytes of constant data), metadata names,
-        labels, card; labels are [] and card {} where the file carries none.
+        quantization), operators (name, version, count), tensors (likewise, with bytes of constant data), names of
+        metadata, labels, card; labels are [] and card {} where the file carries none.
 
     Raises:
         EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.

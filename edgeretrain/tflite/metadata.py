@@ -62,7 +62,7 @@ class _Writer:
 def build_metadata(name: str, description: str, *, float_input: bool, licence: str, version: str) -> bytes:
     """The metadata flatbuffer of a classifier.
 
-    Parameters:
+    Args:
         name: the model's name.
         description: one sentence on what it was made of.
         float_input: the input tensor is float32. Its normalization is mean 0, std 1: the model takes raw RGB, 0 to 255.

@@ -27,7 +27,7 @@ def write_classifier(
 ) -> bytes:
     """The bytes of a model file.
 
-    Parameters:
+    Args:
         backbone: the backbone file.
         head: weights `[d, k]`, bias `[k]`.
         precision: of backbone and head.

@@ -127,7 +127,7 @@ class Network:
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run one image.
 
-        Parameters:
+        Args:
             pixels: uint8 `[S, S, 3]`, RGB, 0 to 255.
 
         Returns:
