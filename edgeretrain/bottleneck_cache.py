@@ -20,6 +20,12 @@ from edgeretrain.errors import EdgeretrainError
 _ROWS_PER_TRANSACTION = 64
 # Another run holds the lock for one transaction of 64 rows: milliseconds.
 _LOCK_TIMEOUT_SECONDS = 60
+_NOT_DAMAGE = {
+    "database is locked",
+    "database or disk is full",
+    "disk I/O error",
+    "unable to open database file",
+}
 
 
 class BottleneckCache:
@@ -40,10 +46,8 @@ class BottleneckCache:
             raise self._cannot_write(error.strerror or "unknown reason") from None
         try:
             self._connection = self._open()
-        except sqlite3.OperationalError as error:
-            raise self._cannot_write(str(error)) from None
-        except sqlite3.DatabaseError:
-            self._start_over()
+        except sqlite3.Error as error:
+            self._recover(error)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_SECONDS)
@@ -58,14 +62,25 @@ class BottleneckCache:
             raise
         return connection
 
-    def _start_over(self) -> None:
-        """Put a fresh file in the place of a damaged one; its bottlenecks are computed again."""
+    def _recover(self, error: Exception) -> None:
+        """Put a fresh file in the place of a damaged one; its bottlenecks are computed again.
+
+        Raises:
+            EdgeretrainError: the file is not damaged, it is the system that will not write.
+        """
+        # SQLite reports much of the damage as OperationalError, too: a column that is gone, text that is not UTF-8.
+        if isinstance(error, sqlite3.OperationalError) and str(error) in _NOT_DAMAGE:
+            raise self._cannot_write(str(error)) from None
         with contextlib.suppress(AttributeError, sqlite3.Error):
             self._connection.close()
-        for path in (self.path, self.path.with_name(self.path.name + "-journal")):
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-        self._connection = self._open()
+        try:
+            for path in (self.path, self.path.with_name(self.path.name + "-journal")):
+                path.unlink(missing_ok=True)
+            self._connection = self._open()
+        except OSError as failure:
+            raise self._cannot_write(failure.strerror or str(error)) from None
+        except sqlite3.Error as failure:
+            raise self._cannot_write(str(failure)) from None
 
     def _cannot_write(self, reason: str) -> EdgeretrainError:
         return EdgeretrainError(
@@ -88,10 +103,8 @@ class BottleneckCache:
                 if length in (None, vector.size):
                     length = vector.size
                     yield digest, vector
-        except sqlite3.OperationalError as error:
-            raise self._cannot_write(str(error)) from None
-        except (sqlite3.DatabaseError, TypeError):
-            self._start_over()
+        except (sqlite3.Error, TypeError) as error:  # TypeError: a vector that is a number or a text
+            self._recover(error)
 
     def add(self, digest: str, vector: npt.NDArray[np.float32]) -> None:
         """Keep a bottleneck; it reaches the disk with the next full transaction, or when the cache is closed."""
@@ -105,10 +118,8 @@ class BottleneckCache:
         try:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO bottlenecks VALUES (?, ?, ?)", rows)
-        except sqlite3.OperationalError as error:
-            raise self._cannot_write(str(error)) from None
-        except sqlite3.DatabaseError:
-            self._start_over()
+        except sqlite3.Error as error:
+            self._recover(error)
 
     def __enter__(self) -> "BottleneckCache":
         return self

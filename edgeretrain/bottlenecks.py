@@ -1,5 +1,6 @@
 """Photos x backbone -> bottlenecks, through a cache on disk."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,15 +82,16 @@ def compute_bottlenecks(
         step = f"Bottlenecks {backbone.preset} {backbone.precision}{' flipped' if flip else ''}"
         done = len(first) - len(missing)
         progress(step, done, len(first))
-        for position, outcome in outcomes:
-            photo = photos[missing[position]]
-            if isinstance(outcome, UnreadablePhoto):
-                unreadable[photo.digest] = outcome.reason
-            else:
-                values[missing[position]] = outcome[0]
-                cached.add(photo.digest, outcome[0])
-            done += 1
-            progress(step, done, len(first))
+        with contextlib.closing(outcomes):
+            for position, outcome in outcomes:
+                photo = photos[missing[position]]
+                if isinstance(outcome, UnreadablePhoto):
+                    unreadable[photo.digest] = outcome.reason
+                else:
+                    values[missing[position]] = outcome[0]
+                    cached.add(photo.digest, outcome[0])
+                done += 1
+                progress(step, done, len(first))
     for index, photo in enumerate(photos):
         if first[photo.digest] != index:
             values[index] = values[first[photo.digest]]

@@ -1,5 +1,6 @@
 """Model files x photos -> what they can do: every figure comes from running the very file that ships."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,14 +93,13 @@ def predict(
     """
     vectors: dict[int, tuple[npt.NDArray[np.float32], ...]] = {}
     skipped = []
-    for done, (index, outcome) in enumerate(
-        run_photos(photos, models, fit=fit, workers=workers, runtime=runtime), start=1
-    ):
-        if isinstance(outcome, UnreadablePhoto):
-            skipped.append(Skipped(outcome.name, outcome.reason))
-        else:
-            vectors[index] = outcome
-        progress("Evaluation", done, len(photos))
+    with contextlib.closing(run_photos(photos, models, fit=fit, workers=workers, runtime=runtime)) as outcomes:
+        for done, (index, outcome) in enumerate(outcomes, start=1):
+            if isinstance(outcome, UnreadablePhoto):
+                skipped.append(Skipped(outcome.name, outcome.reason))
+            else:
+                vectors[index] = outcome
+            progress("Evaluation", done, len(photos))
     if not vectors:
         raise EdgeretrainError(f"None of the {len(photos)} photos can be read, so there is nothing to evaluate on.")
     order = sorted(vectors)

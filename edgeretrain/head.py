@@ -27,9 +27,13 @@ ClassWeight = Literal["balanced", "none"]
 CLASS_WEIGHTS: tuple[ClassWeight, ...] = get_args(ClassWeight)
 
 
-# The problems are small: more BLAS threads save nothing and lose tenfold on a busy machine; and with one, the same
-# photos give the same head whatever the number of cores.
-def _one_blas_thread(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+def one_blas_thread(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    """Run the function with single-threaded BLAS.
+
+    The problems are small: more threads save nothing and lose tenfold on a busy machine; and with one, the same photos
+    give the same head whatever the number of cores.
+    """
+
     @functools.wraps(function)
     def limited(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
         with threadpool_limits(limits=1, user_api="blas"):
@@ -37,6 +41,11 @@ def _one_blas_thread(function: Callable[_Args, _Result]) -> Callable[_Args, _Res
 
     return limited
 
+
+# The least deviation, as a share of the features' root mean square, that a feature is taken to have. In photos that are all alike (one
+# material, one studio) some features are all but constant; divided by their own tiny deviation they get weights so large
+# that int8 rounds all others to 0. On flower_photos and trashnet no feature varies that little.
+_LEAST_DEVIATION = 0.1
 
 # Strengths tried, strongest first so that each fit starts from its neighbour's solution; relative to the mean loss.
 L2_GRID = tuple(float(f"{10**exponent:.3g}") for exponent in np.arange(0.5, -4.01, -0.5))
@@ -141,13 +150,15 @@ class _LogisticProblem:
 
 
 def _standardisation(bottlenecks: Floats, rows: Rows) -> tuple[Doubles, Doubles]:
-    """Mean and 1 / standard deviation of each feature, float64 `[d]`; 0 for a feature that is constant."""
+    """Mean and 1 / standard deviation of each feature, float64 `[d]`; a tiny deviation counts as `_LEAST_DEVIATION`."""
     # In blocks, here and below: a float64 copy of all bottlenecks would double the peak memory of a retrain.
     mean = sum(bottlenecks[block].sum(axis=0, dtype=np.float64) for block in _blocks(rows)) / len(rows)
     squares = sum(np.square(bottlenecks[block] - mean).sum(axis=0) for block in _blocks(rows))
     deviation = np.sqrt(squares / len(rows))
-    used = deviation > 1e-6 * float(deviation.max())
-    return np.asarray(mean), np.divide(1.0, deviation, out=np.zeros_like(deviation), where=used)
+    usual = float(np.sqrt(np.mean(np.square(deviation))))
+    # The second bound is for photos without any difference, whose deviations are rounding errors.
+    least = max(_LEAST_DEVIATION * usual, 1e-6 * float(np.abs(mean).max())) or 1.0
+    return np.asarray(mean), 1 / np.maximum(deviation, least)
 
 
 def _blocks(rows: Rows) -> Iterator[Rows]:
@@ -246,7 +257,7 @@ def _inverse_hessian_product(gradient: Doubles, pairs: deque[tuple[Doubles, Doub
     return product
 
 
-@_one_blas_thread
+@one_blas_thread
 def fit_logistic(
     bottlenecks: Floats,
     labels: Labels,
@@ -259,7 +270,7 @@ def fit_logistic(
     """L2-regularised multinomial logistic regression on standardised bottlenecks.
 
     Minimises mean cross-entropy + l2 / 2 * |W|^2, the bias free, W the weights on bottlenecks of mean 0 and standard
-    deviation 1; returns the head for bottlenecks as they are.
+    deviation 1 (below 1 for features that hardly vary); returns the head for bottlenecks as they are.
 
     Args:
         bottlenecks: `[n, d]`, of all photos.
@@ -279,7 +290,7 @@ class Choice:
     validation_top1: float
 
 
-@_one_blas_thread
+@one_blas_thread
 def choose_logistic(
     bottlenecks: Floats,
     labels: Labels,
@@ -320,7 +331,7 @@ class Sgd:
     batch_size: int = 100
 
 
-@_one_blas_thread
+@one_blas_thread
 def fit_sgd(
     bottlenecks: Floats, labels: Labels, rows: Rows, classes: int, sgd: Sgd, *, class_weight: ClassWeight, seed: int
 ) -> Head:

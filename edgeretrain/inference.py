@@ -9,7 +9,7 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def run_photos(
     flip: bool = False,
     workers: int | None = None,
     runtime: Runtime | None = None,
-) -> Iterator[tuple[int, Vectors | UnreadablePhoto]]:
+) -> Generator[tuple[int, Vectors | UnreadablePhoto], None, None]:
     """Run each photo through every model.
 
     Args:
@@ -51,9 +51,11 @@ def run_photos(
         not be read in place of the vectors.
 
     Raises:
-        EdgeretrainError: a model cannot be loaded.
+        EdgeretrainError: a model cannot be loaded, or a photo is no longer the file that was found.
+
+    Close it (`contextlib.closing`) when leaving it early: that ends the threads.
     """
-    count = max(1, min(workers or available_cores(), len(photos)))
+    count = min(max(1, workers or available_cores()), len(photos))
     indices: queue.SimpleQueue[int] = queue.SimpleQueue()
     for index in range(len(photos)):
         indices.put(index)

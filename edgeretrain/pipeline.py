@@ -19,7 +19,7 @@ from edgeretrain.photos import Photo, PhotoSet, find_photos
 from edgeretrain.pixels import Fit
 from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision, get_preset
 from edgeretrain.progress import Progress, silent
-from edgeretrain.report import render_page, thumbnails
+from edgeretrain.report import mistaken, render_page, thumbnails
 from edgeretrain.run_folder import LABELS_FILE, PAGE_FILE, REPORT_FILE, model_file, new_run_folder
 from edgeretrain.split import Split, split_photos
 from edgeretrain.tflite.model import write_classifier
@@ -75,7 +75,7 @@ def retrain(
         precisions: of the models; each gets a head trained on the bottlenecks of its own backbone.
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.
         strict: refuse to go on when a photo cannot be read.
-        cache: folder for bottlenecks and built backbones; default `EDGERETRAIN_CACHE` or the platform's cache folder.
+        cache: folder for bottlenecks; default `EDGERETRAIN_CACHE` or the platform's cache folder.
         runtime: `ai_edge_litert`, `tflite_runtime` or `tensorflow`; default the first one installed.
         workers: threads; default one per core.
 
@@ -121,7 +121,8 @@ def retrain(
 def _in_table_order(precisions: Sequence[Precision]) -> list[Precision]:
     unknown = sorted(set(precisions) - set(PRECISIONS))
     if unknown or not precisions:
-        raise EdgeretrainError(f"There is no precision {unknown[:1] or 'given'}. Use one of {', '.join(PRECISIONS)}.")
+        which = repr(unknown[0]) if unknown else "given"
+        raise EdgeretrainError(f"There is no precision {which}. Use one of {', '.join(PRECISIONS)}.")
     return [precision for precision in PRECISIONS if precision in precisions]
 
 
@@ -278,9 +279,8 @@ def _photo_record(photo_set: PhotoSet, split: Split) -> dict[str, Any]:
 
 def _write_report(folder: Path, report: dict[str, Any], testing: Sequence[Photo]) -> None:
     (folder / LABELS_FILE).write_text(labels_text(tuple(report["photos"]["labels"])), encoding="utf-8", newline="\n")
-    mistaken = [mistake["photo"] for model in report["models"] for mistake in model["evaluation"]["mistakes"]]
-    pictures = thumbnails({photo.name: photo.path for photo in testing}, mistaken)
-    page = render_page(report, pictures)
+    names = [one.photo for one in mistaken(report)]
+    page = render_page(report, thumbnails({photo.name: photo.path for photo in testing}, names))
     (folder / PAGE_FILE).write_text(page, encoding="utf-8", newline="\n")
     text = json.dumps(report, indent=1, ensure_ascii=False)
     (folder / REPORT_FILE).write_text(text + "\n", encoding="utf-8", newline="\n")

@@ -1,7 +1,10 @@
 """The run folder: written whole or not at all."""
 
 import contextlib
+import errno
+import glob
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +34,7 @@ def new_run_folder(out: Path) -> Iterator[Path]:
     Raises:
         EdgeretrainError: `out` is something else than a run folder, or cannot be written, now or in the block.
     """
-    out = Path.cwd() / out  # not resolve(): a link to a run folder stays a link
+    out = Path(os.path.realpath(out))  # a link to a run folder stays a link
     _check_replaceable(out)
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
@@ -44,9 +47,15 @@ def new_run_folder(out: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
-        raise EdgeretrainError(
-            f"{out}: cannot be written ({error.strerror or error}). Free some room or choose another --out."
-        ) from None
+        raise _cannot_write(out, error) from None
+
+
+def _cannot_write(out: Path, error: OSError) -> EdgeretrainError:
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return EdgeretrainError(f"{out}: cannot be written, as a part of this path is a file. Choose another --out.")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    way_out = "Free some room, or choose another --out." if full else "Choose another --out."
+    return EdgeretrainError(f"{out}: cannot be written ({error.strerror or error}). {way_out}")
 
 
 def _check_replaceable(out: Path) -> None:
@@ -55,6 +64,8 @@ def _check_replaceable(out: Path) -> None:
         if not out.exists():
             return
         foreign = sorted(path.name for path in out.iterdir() if path.name not in _OURS)
+    except NotADirectoryError:
+        raise EdgeretrainError(f"{out}: is a file, not a run folder. Choose another --out.") from None
     except OSError as error:
         raise EdgeretrainError(
             f"{out}: not a folder that can be used ({error.strerror}). Choose another --out."
@@ -66,21 +77,33 @@ def _check_replaceable(out: Path) -> None:
 
 
 def _replace(partial: Path, out: Path) -> None:
-    if not out.exists() or not any(out.iterdir()):
-        partial.rename(out)
-        return
+    """Give the partial folder its name; a run that ends in the same moment may take the name in between."""
     old = out.with_name(f".{out.name}.old-{os.getpid()}")
-    out.rename(old)
-    partial.rename(out)
+    for attempts_left in (2, 1, 0):
+        try:
+            if out.exists() and any(out.iterdir()):
+                out.rename(old)
+            partial.rename(out)
+            break
+        except OSError:
+            if old.exists() and not out.exists():
+                old.rename(out)
+            if not attempts_left:
+                raise
     shutil.rmtree(old, ignore_errors=True)
 
 
 def _remove_leftovers(out: Path) -> None:
-    """Remove what runs into the same folder left when they were killed."""
-    for pattern in (f".{out.name}.partial-*", f".{out.name}.old-*"):
-        for path in out.parent.glob(pattern):
-            if not _is_running(int(path.name.rpartition("-")[2])):
-                shutil.rmtree(path, ignore_errors=True)
+    """Remove what runs into the same folder left when they were killed; a kill between two renames is undone."""
+    for path in sorted(out.parent.glob(f".{glob.escape(out.name)}.*-*")):
+        match = re.fullmatch(r"(partial|old)-(\d+)", path.name[len(out.name) + 2 :])
+        # Our own number was someone else's before: in a container, every run may have the same one.
+        if match is None or (int(match[2]) != os.getpid() and _is_running(int(match[2]))):
+            continue
+        if match[1] == "old" and not out.exists():
+            path.rename(out)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_running(process: int) -> bool:
@@ -90,6 +113,6 @@ def _is_running(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, OverflowError):
         return True
     return True

@@ -44,8 +44,8 @@ def build_backbones(
             a file that was made does not keep its contract (it is not written then).
     """
     wanted = get_preset(preset)
-    total = len(precisions) + 1
-    progress(f"loading {wanted.name}", 0, total)
+    step, total = f"Building {wanted.name}", len(precisions) + 1
+    progress(step, 0, total)
     tensorflow_version, keras_version = _versions()
     found = weights if weights == "random" else _weights(wanted, weights, progress)
     with quiet():
@@ -58,7 +58,7 @@ def build_backbones(
     photos = list(calibration_pixels(calibration, wanted.resolution)) if "int8" in precisions else []
     backbones = []
     for done, precision in enumerate(precisions, start=1):
-        progress(f"converting {wanted.name} to {precision}", done, total)
+        progress(step, done, total)
         data = convert(graph, precision, lambda: photos)
         check_contract(data, wanted, precision)
         if precision == "float32":
@@ -78,7 +78,7 @@ def build_backbones(
         if precision == "int8":
             card["calibration"] = calibration_card(calibration, len(photos))
         backbones.append(write_backbone(out, data, card))
-    progress(f"built {wanted.name}", total, total)
+    progress(step, total, total)
     return backbones
 
 

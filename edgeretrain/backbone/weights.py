@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone.artifact import sha256
+from edgeretrain.download import download
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import Preset
 from edgeretrain.progress import Progress, silent
@@ -21,7 +21,6 @@ COPYRIGHT = "Google LLC and The TensorFlow Authors (tensorflow/models slim; Kera
 # Keras names the NASNet file's MD5 (keras/src/applications/nasnet.py); for the others it names none.
 _MD5 = {"NASNet-mobile-no-top.h5": "1ed92395b5b598bdda52abe5c0dbfd63"}
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_TIMEOUT = 60.0  # seconds without a byte
 
 
 @dataclass(frozen=True)
@@ -88,50 +87,31 @@ def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) ->
     """
     if found := local_weights(preset, cache):
         return found
-    _download(weights_url(preset), cache / weights_file(preset), progress)
+    name = weights_file(preset)
+    download(
+        weights_url(preset),
+        cache / name,
+        step="downloading weights",
+        fault=lambda path: _fault(path, name),
+        ways_out=f"Try again later, or put {name} into a folder and name that folder in EDGERETRAIN_WEIGHTS, or give "
+        "the file with --weights FILE.",
+        progress=progress,
+    )
     found = local_weights(preset, cache)
     assert found is not None
     return found
 
 
-def _download(url: str, path: Path, progress: Progress) -> None:
-    """Fetch to a temporary file beside `path`, check it, give it its name."""
-    import urllib.error
-    import urllib.request
-
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, temporary.open("wb") as file:
-            expected = int(response.headers.get("Content-Length") or 0)
+def _fault(path: Path, name: str) -> str | None:
+    """What is wrong with a downloaded weight file that is to be called `name`, or None."""
+    with path.open("rb") as file:
+        if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:
+            return "what came back is not an HDF5 weight file"
+        if name in _MD5:
             md5 = hashlib.md5(usedforsecurity=False)
-            received = 0
-            while block := response.read(1 << 16):
-                file.write(block)
+            file.seek(0)
+            while block := file.read(1 << 20):
                 md5.update(block)
-                received += len(block)
-                progress("downloading weights", received, expected)
-        if expected and received != expected:
-            raise _download_error(url, f"it broke off after {received:,} of {expected:,} bytes")
-        with temporary.open("rb") as file:
-            if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:
-                raise _download_error(url, "what came back is not an HDF5 weight file")
-        if md5.hexdigest() != _MD5.get(path.name, md5.hexdigest()):
-            raise _download_error(url, "its MD5 is not the one that Keras names")
-        temporary.replace(path)
-    except urllib.error.HTTPError as error:
-        raise _download_error(url, f"the server answered {error.code} {error.reason}") from error
-    except urllib.error.URLError as error:
-        raise _download_error(url, f"no connection ({error.reason})") from error
-    except (OSError, ValueError) as error:  # a broken connection, a full disk, an EDGERETRAIN_WEIGHTS_URL that is none
-        raise _download_error(url, str(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _download_error(url: str, reason: str) -> EdgeretrainError:
-    name = url.rsplit("/", 1)[-1]
-    return EdgeretrainError(
-        f"Downloading {url} failed: {reason}. Try again later, or put {name} into a folder and name that folder in "
-        "EDGERETRAIN_WEIGHTS, or give the file with --weights FILE."
-    )
+            if md5.hexdigest() != _MD5[name]:
+                return "its MD5 is not the one that Keras names"
+    return None

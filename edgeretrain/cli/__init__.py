@@ -1,7 +1,10 @@
 """The command line: parse, call, print. The work is done elsewhere."""
 
+import contextlib
+import io
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,12 +12,16 @@ from edgeretrain.cli import backbone, classify, demo, evaluate, inspect, presets
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.version import __version__
 
+# The parent of every error in the command line itself. Older versions of Typer have it from Click, newer ones inside.
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
+_JOINERS = "\u200c\u200d"  # not printable to Python, but part of many words and emoji
+
 app = typer.Typer(
     name="edgeretrain",
     context_settings={"help_option_names": ["-h", "--help"]},
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # Rich's boxes cut option names short at 80 columns
 )
 
 
@@ -26,6 +33,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _edgeretrain(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
@@ -35,28 +43,64 @@ def _edgeretrain(
     A folder of photos, one sub-folder per class, becomes TensorFlow Lite models for phones and Raspberry Pis, with a
     report of what each file can do. Start with: edgeretrain demo
     """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-app.command("retrain")(retrain.retrain_command)
-app.command("classify")(classify.classify_command)
-app.command("evaluate")(evaluate.evaluate_command)
-app.command("inspect")(inspect.inspect_command)
-app.command("presets")(presets.presets_command)
-app.add_typer(backbone.app, name="backbone")
-app.command("demo")(demo.demo_command)
+# The short help stands in the list of commands, where one line holds no more.
+app.command("retrain", short_help="Photos to proven models: the main job.")(retrain.retrain_command)
+app.command("classify", short_help="Say what is on photos.")(classify.classify_command)
+app.command("evaluate", short_help="Measure a model on photos.")(evaluate.evaluate_command)
+app.command("inspect", short_help="Show what is in a model file.")(inspect.inspect_command)
+app.command("presets", short_help="List the backbones there are and what each costs.")(presets.presets_command)
+app.add_typer(backbone.app, name="backbone", short_help="Make, list and find backbones.")
+app.command("demo", short_help="Retrain on a small set of real photos.")(demo.demo_command)
 
 
 def main() -> None:
-    """Run the command line; every error that the user can mend ends in one line on stderr and exit code 1."""
+    """Run the command line. Every error ends in one line on stderr.
+
+    Exit codes: 0 done; 1 something that was given cannot be used; 2 the command line cannot be understood; 130 stopped
+    with Ctrl-C.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a label that the terminal's encoding lacks is no error
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk can still be told
     except EdgeretrainError as error:
-        sys.stdout.flush()
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:  # `edgeretrain presets | head`
-        sys.stderr.close()
-        sys.exit(1)
+        code = _fail(str(error))
+    except _USAGE_ERROR as error:
+        code = _fail_usage(error)
+    except KeyboardInterrupt:
+        code = 130
     except MemoryError:
-        print("error: There is not enough memory. Use fewer --workers or a smaller preset.", file=sys.stderr)
-        sys.exit(1)
+        code = _fail("There is not enough memory. Use fewer --workers or a smaller preset.")
+    except OSError as error:
+        code = _fail_output(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int = 1) -> int:
+    """Print the message as one line, whatever characters the names in it have."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    shown = "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in message)
+    print(f"error: {shown}", file=sys.stderr)
+    return code
+
+
+def _fail_usage(error: Any) -> int:
+    """An option's bad value is like any other bad input; else the command line itself is wrong."""
+    command = error.ctx.command_path if error.ctx is not None else "edgeretrain"
+    message = f"{error.format_message().rstrip('.')}. `{command} --help` says what there is."
+    return _fail(message, 1 if type(error) is typer.BadParameter else 2)
+
+
+def _fail_output(error: OSError) -> int:
+    """What is left are failures of standard output; its reader may be gone, as in `edgeretrain presets | head`."""
+    code = 1 if isinstance(error, BrokenPipeError) else _fail(f"{error.filename or 'The output'}: {error.strerror}.")
+    # What stdout still holds cannot be written either: Python would try again at its end and complain.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

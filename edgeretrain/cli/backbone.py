@@ -6,14 +6,20 @@ from typing import Annotated
 import typer
 
 from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
-from edgeretrain.cli.retrain import PrecisionNames, parse_precisions
-from edgeretrain.presets import DEFAULT_PRESET
+from edgeretrain.cli.retrain import PrecisionNames, one_of, parse_precisions
+from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision
 
-app = typer.Typer(
-    no_args_is_help=True, help="Make, list and find backbones: the .tflite files that retraining starts from."
-)
+app = typer.Typer(invoke_without_command=True)
 
-PresetName = Annotated[str, typer.Argument(help="`edgeretrain presets` lists them.", show_default=False)]
+
+@app.callback()
+def _backbone(context: typer.Context) -> None:
+    """Make, list and find backbones: the .tflite files that retraining starts from."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+PresetName = Annotated[str, typer.Argument(help="`edgeretrain presets` lists them.", metavar="PRESET", show_default=False)]
 
 
 @app.command("build")
@@ -24,6 +30,7 @@ def build_command(
     weights: Annotated[
         Path | None,
         typer.Option(
+            metavar="FILE",
             help="A Keras weight file (.h5, without the classifier). Default: looked for in the folder "
             "EDGERETRAIN_WEIGHTS by Keras' file name, then downloaded from Keras."
         ),
@@ -31,11 +38,12 @@ def build_command(
     calibration: Annotated[
         Path | None,
         typer.Option(
+            metavar="FOLDER",
             help="Folder of photos that set the ranges of the int8 backbone. Default: crops of the photographs that "
             "ship inside scikit-image."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write. Default: the cache.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write. Default: the cache.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Make a preset's backbones from Keras weights. Needs the tensorflow extra.
@@ -60,7 +68,7 @@ def build_command(
         typer.echo(f"{backbone.path}  {backbone.path.stat().st_size:,} bytes")
 
 
-@app.command("list")
+@app.command("list", short_help="List the backbones on this machine.")
 def list_command(*, as_json: Json = False) -> None:
     """List the backbones on this machine, bundled and cached, each checked against its card."""
     from edgeretrain.backbone import list_backbones
@@ -88,7 +96,11 @@ def list_command(*, as_json: Json = False) -> None:
 
 @app.command("path")
 def path_command(
-    preset: PresetName = DEFAULT_PRESET, *, precision: Annotated[str, typer.Option("--precision", "-p")] = "float32"
+    preset: PresetName = DEFAULT_PRESET,
+    *,
+    precision: Annotated[
+        str, typer.Option("--precision", "-p", help=f"One of {', '.join(PRECISIONS)}.", metavar="PRECISION")
+    ] = "float32",
 ) -> None:
     """Print where a backbone's file is; it is not built.
 
@@ -96,5 +108,5 @@ def path_command(
     """
     from edgeretrain.backbone import find_backbone
 
-    (only,) = parse_precisions([precision])
+    only: Precision = one_of("--precision", precision, PRECISIONS)
     typer.echo(find_backbone(preset, only, build=False).path)

@@ -10,11 +10,11 @@ from edgeretrain.cli.console import Json, RuntimeName, print_json
 
 
 def classify_command(
-    model: Annotated[Path, typer.Argument(help="A model written by `edgeretrain retrain`.", show_default=False)],
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photos to classify.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="A model written by `edgeretrain retrain`.", metavar="MODEL", show_default=False)],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos to classify.", show_default=False)],
     *,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="How many classes to print.")] = 3,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 1,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, metavar="N", help="How many classes to print.")] = 3,
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of the interpreter.")] = 1,
     runtime: RuntimeName = None,
     as_json: Json = False,
 ) -> None:

@@ -13,11 +13,12 @@ from edgeretrain.progress import Progress, silent
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Threads that work on photos. Default: one per core.")]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads that work on photos. Default: one per core.")]
 RuntimeName = Annotated[
     str | None,
     typer.Option(
         "--runtime",
+        metavar="NAME",
         help="ai_edge_litert, tflite_runtime or tensorflow. Default: the first of them that is installed.",
     ),
 ]

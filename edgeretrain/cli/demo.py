@@ -17,7 +17,7 @@ def demo_command(
             "--flowers", help="On TensorFlow's flower_photos (3,670 photos, a download of 218 MB) in place of surfaces."
         ),
     ] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the photos and the run.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the photos and the run.")] = Path(
         "edgeretrain-demo"
     ),
     quiet: Quiet = False,

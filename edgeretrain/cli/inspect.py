@@ -9,7 +9,7 @@ from edgeretrain.cli.console import Json, print_json, print_rich
 
 
 def inspect_command(
-    model: Annotated[Path, typer.Argument(help="Any .tflite file.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="Any .tflite file.", metavar="MODEL", show_default=False)],
     *,
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
     as_json: Json = False,

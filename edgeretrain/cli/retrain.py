@@ -35,27 +35,27 @@ def parse_precisions(names: list[str]) -> list[Precision]:
 
 
 def retrain_command(
-    photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of photos per class.", show_default=False)],
+    photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False)],
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Run folder to write. Default: the photos folder's name plus '-run', here."),
+        typer.Option("--out", "-o", metavar="FOLDER", help="Run folder to write. Default: the photos folder's name plus '-run', here."),
     ] = None,
     preset: Annotated[
         str, typer.Option(help="Which backbone; `edgeretrain presets` lists them.", metavar="PRESET")
     ] = DEFAULT_PRESET,
     precision: PrecisionNames = ["float32", "int8"],  # noqa: B006  Typer copies it
     backbone: Annotated[
-        Path | None, typer.Option(help="A .tflite feature extractor of your own in place of a preset's.")
+        Path | None, typer.Option(metavar="FILE", help="A .tflite feature extractor of your own in place of a preset's.")
     ] = None,
     fit: Annotated[
         str, typer.Option(help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
     ] = "squash",
     validation_percentage: Annotated[
-        float, typer.Option(help="Share of the photos that choose the head's strength.", min=0, max=100)
+        float, typer.Option(help="Share of the photos that choose the head's strength.", min=0, max=100, metavar="PERCENT")
     ] = 10,
     testing_percentage: Annotated[
-        float, typer.Option(help="Share of the photos held out for the verdict.", min=0, max=100)
+        float, typer.Option(help="Share of the photos held out for the verdict.", min=0, max=100, metavar="PERCENT")
     ] = 10,
     class_weight: Annotated[
         str,
@@ -71,18 +71,19 @@ def retrain_command(
         int | None,
         typer.Option(
             min=1,
+            metavar="N",
             help="Train the head as retrain.py did, by this many steps of gradient descent (there: 4000), in place of "
             "logistic regression.",
             show_default=False,
         ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Of gradient descent (retrain.py: 0.01).", show_default=False)
+        float | None, typer.Option(min=0, metavar="RATE", help="Of gradient descent (retrain.py: 0.01).", show_default=False)
     ] = None,
     train_batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Photos per step of gradient descent (retrain.py: 100).")
+        int | None, typer.Option(min=1, metavar="N", help="Photos per step of gradient descent (retrain.py: 100).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of gradient descent; nothing else is left to chance.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of gradient descent; nothing else is left to chance.", min=0, metavar="N")] = 0,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at a photo that cannot be read in place of skipping it.")
     ] = False,
@@ -137,7 +138,7 @@ def one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
         EdgeretrainError: it is not.
     """
     if value not in allowed:
-        raise EdgeretrainError(f"{option} {value!r} is not known. Use {' or '.join(allowed)}.")
+        raise EdgeretrainError(f"{option} {value!r} is not known. Use one of {', '.join(allowed)}.")
     return value
 
 

@@ -3,8 +3,9 @@
 Input is the report, the dict that is written to `report.json`; nothing is computed again that it already says.
 """
 
+from edgeretrain.report.figures import mistaken
 from edgeretrain.report.page import render_page
 from edgeretrain.report.table import render_evaluation, render_table
 from edgeretrain.report.thumbnail import thumbnails
 
-__all__ = ["render_evaluation", "render_page", "render_table", "thumbnails"]
+__all__ = ["mistaken", "render_evaluation", "render_page", "render_table", "thumbnails"]

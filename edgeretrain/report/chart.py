@@ -46,12 +46,15 @@ class Chart:
 
 def size_chart(report: Report) -> Chart:
     """Lay out one point per model: x is the file size from 0, y is top-1 with its 95 % interval."""
-    models = [(m["precision"], m["bytes"] / 1e6, m["evaluation"]["top1"], m["evaluation"]["photos"]) for m in report["models"]]
+    models = [
+        (m["precision"], m["bytes"] / 1e6, m["evaluation"]["top1"], m["evaluation"]["photos"]) for m in report["models"]
+    ]
     intervals = [wilson(top1, photos) for _, _, top1, photos in models]
-    x_step = _step(max(size for _, size, _, _ in models), (1, 2, 5), 6)
-    x_end = x_step * math.ceil(max(size for _, size, _, _ in models) * 1.02 / x_step)
+    largest = max(float(size) for _, size, _, _ in models)
+    x_step = _step(largest, 6)
+    x_end = x_step * math.ceil(largest * 1.02 / x_step)
     low, high = min(low for low, _ in intervals) * 100, max(high for _, high in intervals) * 100
-    y_step = _step(high - low, (1, 2, 5), 5)
+    y_step = _step(high - low, 5)
     y_start, y_end = y_step * math.floor(low / y_step), y_step * math.ceil(high / y_step)
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
 
@@ -62,7 +65,9 @@ def size_chart(report: Report) -> Chart:
         return round(bottom - (100 * share - y_start) / (y_end - y_start) * (bottom - _TOP), 1)
 
     # Names must neither cover each other nor an interval.
-    taken = [(x(size) - 6, y(hi), x(size) + 6, y(lo)) for (_, size, _, _), (lo, hi) in zip(models, intervals, strict=True)]
+    taken = [
+        (x(size) - 6, y(hi), x(size) + 6, y(lo)) for (_, size, _, _), (lo, hi) in zip(models, intervals, strict=True)
+    ]
     points = []
     for (name, size, top1, _), (lo, hi) in zip(models, intervals, strict=True):
         text_x, text_y, anchor, area = _place(name, x(size), y(top1), taken)
@@ -95,16 +100,17 @@ def _place(name: str, x: float, y: float, taken: list[Area]) -> tuple[float, flo
     for place in places:
         left, top, right, bottom = place[3]
         inside = left >= _LEFT and right <= WIDTH and top >= 0 and bottom <= HEIGHT - _BOTTOM
-        if inside and not any(left < r and l < right and top < b and t < bottom for l, t, r, b in taken):  # noqa: E741
+        free = not any(left < a[2] and a[0] < right and top < a[3] and a[1] < bottom for a in taken)
+        if inside and free:
             return place
     return places[0]
 
 
-def _step(span: float, factors: tuple[int, ...], most: int) -> float:
+def _step(span: float, most: int) -> float:
     """The smallest round step that cuts the span into at most so many parts."""
     span = max(span, 1e-6)
     power = math.floor(math.log10(span / most))
-    candidates = [factor * 10.0**exponent for exponent in range(power, power + 3) for factor in factors]
+    candidates = [factor * 10.0**exponent for exponent in range(power, power + 3) for factor in (1, 2, 5)]
     return next(step for step in candidates if span / step <= most)
 
 

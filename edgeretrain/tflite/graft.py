@@ -17,12 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.head import Head
+from edgeretrain.head import Head, one_blas_thread
 from edgeretrain.presets import Precision
 from edgeretrain.tflite.flatbuffer import add_buffer, read_model, schema
-
-# Probabilities this small are 0 in the int8 model's output (scale 1/256).
-_SMALLEST_LOGIT_GAP = float(np.log(256.0))
 
 
 @dataclass(frozen=True)
@@ -112,6 +109,7 @@ class _Graph:
                     entry.tensorIndex, entry.name = output, "probabilities"
 
 
+@one_blas_thread
 def append_head(backbone: Path, head: Head, precision: Precision, bottlenecks: npt.NDArray[np.float32]) -> Any:
     """The backbone's model (`ModelT`) with the head at its end.
 
@@ -200,12 +198,14 @@ def _quantize_symmetric(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np
 def _logits_quantization(logits: npt.NDArray[np.floating[Any]]) -> _Quantization:
     """The int8 range for logits `[n, k]`.
 
-    It reaches from the largest logit seen down to where a class can no longer get a probability of 1/256, rather than
-    to the smallest logit: softmax of what is clipped below is 0 either way, and the steps get finer.
+    It reaches from the largest logit seen down to where all other classes together can no longer get a probability of
+    1/256, the output's step, rather than to the smallest logit: what is clipped below hardly counts in the softmax
+    either way, and the steps get finer.
     """
+    gap = float(np.log(256.0 * logits.shape[1]))
     best = logits.max(axis=1)
     high = float(best.max())
-    low = max(float(logits.min()), float(best.min()) - _SMALLEST_LOGIT_GAP)
+    low = max(float(logits.min()), float(best.min()) - gap)
     # Zero must be representable.
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / 255 or 1.0

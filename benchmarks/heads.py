@@ -1,0 +1,245 @@
+"""Which head is the default, and why: the tables in heads.md.
+
+    EDGERETRAIN_PHOTOS=... python benchmarks/heads.py [--folds 10] [--repeats 3] [--photos FOLDER]
+
+Every method is fitted and judged on the same folds (see folds.py). Bottlenecks come from compute_bottlenecks and its
+cache. A fit is timed in seconds of one core's work, which other programs do not disturb much.
+"""
+
+import argparse
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from folds import Doubles, Fold, Rows, difference, machine, percent, photo_sets, repeated_folds, table
+
+from edgeretrain.backbone import cache_folder, find_backbone
+from edgeretrain.bottlenecks import compute_bottlenecks
+from edgeretrain.head import L2_GRID, ClassWeight, Head, Sgd, choose_logistic, fit_logistic, fit_sgd, log_loss
+from edgeretrain.inference import available_cores
+from edgeretrain.photos import PhotoSet
+from edgeretrain.presets import Precision
+
+BACKBONES: tuple[tuple[str, Precision], ...] = (
+    ("mobilenet_v2_100_224", "float32"),
+    ("mobilenet_v2_100_224", "int8"),
+    ("mobilenet_v1_100_224", "float32"),
+)
+FIXED = (0.03, 0.1, 0.3)
+INNER_FOLDS = 5
+KEPT = 0.2  # of the photos of a class that is made rare
+
+
+@dataclass(frozen=True)
+class Data:
+    """Bottlenecks of one photo set and backbone: of the photos `[n, d]` and then of the mirrored ones `[n, d]`."""
+
+    values: npt.NDArray[np.float32]
+    labels: Rows
+    classes: int
+
+    @property
+    def photos(self) -> int:
+        return len(self.labels) // 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One head on the photos held out."""
+
+    predicted: Rows
+    losses: Doubles
+    seconds: float
+
+
+def fit_all(data: Data, fold: Fold) -> dict[str, Outcome]:
+    """Every method on one fold; the first one is the default."""
+    values, labels, classes = data.values, data.labels, data.classes
+    learning = np.concatenate([fold.training, fold.validation])
+    outcomes: dict[str, Outcome] = {}
+
+    def judged(name: str, fit: Callable[[], Head], before: float = 0.0) -> float:
+        start = time.thread_time()
+        head = fit()
+        seconds = before + time.thread_time() - start
+        outcomes[name] = _outcome(head, data, fold.testing, seconds)
+        return seconds
+
+    def logistic(rows: Rows, l2: float) -> Callable[[], Head]:
+        return lambda: fit_logistic(values, labels, rows, classes, l2=l2)
+
+    start = time.thread_time()
+    head, choice = choose_logistic(values, labels, fold.training, fold.validation, classes)
+    chosen = time.thread_time() - start
+    judged("logistic, strength chosen, refitted with the validation photos", logistic(learning, choice.l2), chosen)
+    judged("logistic, strength chosen, training photos only", lambda: head, chosen)
+    start = time.thread_time()
+    l2 = _cross_validated(data, learning)
+    crossed = time.thread_time() - start
+    judged(f"logistic, strength by {INNER_FOLDS}-fold cross-validation", logistic(learning, l2), crossed)
+    mirrored = np.concatenate([learning, learning + data.photos])
+    judged("the default, mirrored photos added to the refit", logistic(mirrored, choice.l2), chosen)
+    for strength in FIXED:
+        judged(f"logistic, strength {strength}", logistic(learning, strength))
+    judged(
+        "retrain.py: 4,000 SGD steps, training photos only",
+        lambda: fit_sgd(values, labels, fold.training, classes, Sgd(), class_weight="balanced", seed=0),
+    )
+    return outcomes
+
+
+def _outcome(head: Head, data: Data, testing: Rows, seconds: float) -> Outcome:
+    probabilities = head.probabilities(data.values[testing])
+    expected = data.labels[testing]
+    losses = [log_loss(row[None], expected[index : index + 1]) for index, row in enumerate(probabilities)]
+    return Outcome(probabilities.argmax(axis=1), np.array(losses), seconds)
+
+
+def _cross_validated(data: Data, learning: Rows) -> float:
+    """The strength with the least mean log loss over inner folds."""
+    losses = np.zeros(len(L2_GRID))
+    number = np.empty(len(learning), np.int64)
+    number[np.argsort(data.labels[learning], kind="stable")] = np.arange(len(learning)) % INNER_FOLDS
+    for inner in range(INNER_FOLDS):
+        training, validation = learning[number != inner], learning[number == inner]
+        for index, l2 in enumerate(L2_GRID):
+            head = fit_logistic(data.values, data.labels, training, data.classes, l2=l2)
+            losses[index] += log_loss(head.probabilities(data.values[validation]), data.labels[validation])
+            if losses[index] > 1.1 * losses[: index + 1].min() and inner == 0:
+                losses[index + 1 :] = np.inf
+            if not np.isfinite(losses[index]):
+                break
+    return L2_GRID[int(losses.argmin())]
+
+
+def fit_unequal(data: Data, fold: Fold, rare: Sequence[int]) -> dict[str, Outcome]:
+    """The default head for both class weights, with most photos of the rare classes left out of all that teaches."""
+    outcomes = {}
+    weights: tuple[ClassWeight, ...] = ("balanced", "none")
+    for weight in weights:
+        start = time.thread_time()
+        training, validation = (_thinned(rows, data.labels, rare) for rows in (fold.training, fold.validation))
+        shared = (data.values, data.labels)
+        _, choice = choose_logistic(*shared, training, validation, data.classes, class_weight=weight)
+        learning = np.concatenate([training, validation])
+        head = fit_logistic(*shared, learning, data.classes, l2=choice.l2, class_weight=weight)
+        outcomes[weight] = _outcome(head, data, fold.testing, time.thread_time() - start)
+    return outcomes
+
+
+def _thinned(rows: Rows, labels: Rows, rare: Sequence[int]) -> Rows:
+    random = np.random.default_rng(0)
+    kept = [rows[~np.isin(labels[rows], rare)]]
+    for label in rare:
+        members = rows[labels[rows] == label]
+        kept.append(random.permutation(members)[: round(KEPT * len(members))])
+    return np.concatenate(kept)
+
+
+_data: Data  # of a worker process
+
+
+def _start(data: Data) -> None:
+    global _data
+    _data = data
+
+
+def _work(task: tuple[Fold, Sequence[int] | None]) -> dict[str, Outcome]:
+    fold, rare = task
+    return fit_all(_data, fold) if rare is None else fit_unequal(_data, fold, rare)
+
+
+def _spread(data: Data, tasks: Sequence[tuple[Fold, Sequence[int] | None]]) -> list[dict[str, Outcome]]:
+    """The tasks on all cores, a process each: the heads' linear algebra is held to one thread."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(available_cores(), context, _start, (data,)) as pool:
+        return list(pool.map(_work, tasks))
+
+
+def _load(photo_set: PhotoSet, labels: Rows, preset: str, precision: Precision) -> Data:
+    backbone = find_backbone(preset, precision)
+    values = [
+        compute_bottlenecks(photo_set.photos, backbone, fit="squash", flip=flip, cache=cache_folder()).values
+        for flip in (False, True)
+    ]
+    return Data(np.concatenate(values), np.concatenate([labels, labels]), len(photo_set.labels))
+
+
+def _methods_table(data: Data, repeated: Sequence[Sequence[Fold]]) -> str:
+    tasks = [(fold, None) for folds in repeated for fold in folds]
+    outcomes = _spread(data, tasks)
+    names = list(outcomes[0])
+    right = {name: np.zeros((len(repeated), data.photos)) for name in names}
+    losses = {name: np.zeros((len(repeated), data.photos)) for name in names}
+    for number, ((fold, _), outcome) in enumerate(zip(tasks, outcomes, strict=True)):
+        repeat = number // len(repeated[0])
+        for name in names:
+            right[name][repeat, fold.testing] = outcome[name].predicted == data.labels[fold.testing]
+            losses[name][repeat, fold.testing] = outcome[name].losses
+    rows = []
+    for name in names:
+        gain = (losses[name] - losses[names[0]]).mean(axis=0)
+        first = name == names[0]
+        rows.append(
+            [
+                name,
+                percent(right[name]),
+                "" if first else difference(right[name], right[names[0]]),
+                f"{losses[name].mean():.3f}",
+                "" if first else f"{gain.mean():+.3f} ± {gain.std(ddof=1) / np.sqrt(len(gain)):.3f}",
+                f"{np.mean([outcome[name].seconds for outcome in outcomes]):.2f}",
+            ]
+        )
+    return table(["head", "top-1, %", "difference", "log loss", "difference", "core-seconds a fit"], rows)
+
+
+def _imbalance_rows(name: str, data: Data, repeated: Sequence[Sequence[Fold]]) -> list[list[str]]:
+    pairs = [[2 * repeat % data.classes, (2 * repeat + 1) % data.classes] for repeat in range(len(repeated))]
+    tasks = [(fold, pairs[repeat]) for repeat, folds in enumerate(repeated) for fold in folds]
+    outcomes = _spread(data, tasks)
+    shape = (len(repeated), data.photos)
+    right = {weight: np.zeros(shape) for weight in outcomes[0]}
+    rare = np.stack([np.isin(data.labels[: data.photos], pair) for pair in pairs])
+    for number, ((fold, _), outcome) in enumerate(zip(tasks, outcomes, strict=True)):
+        for weight, correct in right.items():
+            correct[number // len(repeated[0]), fold.testing] = outcome[weight].predicted == data.labels[fold.testing]
+    share = np.where(rare, KEPT, 1.0)
+    rows = []
+    for weight, correct in right.items():
+        recalls = [correct[:, data.labels[: data.photos] == label].mean() for label in range(data.classes)]
+        alike = float((share * correct).sum() / share.sum())
+        cells = (float(np.mean(recalls)), correct[rare].mean(), correct[~rare].mean(), alike)
+        rows.append([name, weight, *(f"{100 * cell:.1f}" for cell in cells)])
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare ways to fit the head, by repeated k-fold.")
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--photos", help="folder that holds flower_photos and trashnet (default: EDGERETRAIN_PHOTOS)")
+    arguments = parser.parse_args()
+    if arguments.folds < 3 or arguments.repeats < 1:
+        parser.error("at least 3 folds (one to judge, one to choose the strength) and 1 repeat are needed")
+
+    sets = photo_sets(arguments.photos)
+    print(f"{machine()}\n\n{arguments.repeats} x {arguments.folds}-fold\n", flush=True)
+    unequal = []
+    for preset, precision in BACKBONES:
+        for name, photo_set, labels in sets:
+            repeated = repeated_folds(photo_set, labels, arguments.folds, arguments.repeats)
+            data = _load(photo_set, labels, preset, precision)
+            print(f"### {name}, {preset} {precision}\n\n{_methods_table(data, repeated)}\n", flush=True)
+            if (preset, precision) == BACKBONES[0]:
+                unequal += _imbalance_rows(name, data, repeated)
+    header = ["photos", "--class-weight", "mean recall of the classes", "of the two rare ones", "of the others"]
+    print(f"### Two classes with a fifth of their photos, {' '.join(BACKBONES[0])}\n")
+    print(table([*header, "top-1 on photos as unequal as those it learned from"], unequal))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""TensorFlow's flower_photos: 3,670 photos in five classes, fetched and unpacked."""
+
+import gzip
+import os
+import shutil
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from edgeretrain.backbone.artifact import sha256
+from edgeretrain.demo.folder import new_photo_folder
+from edgeretrain.download import download
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.photos import EXTENSIONS
+from edgeretrain.progress import Progress, silent
+
+FLOWERS_URL = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"
+"""Where TensorFlow's tutorials download from; EDGERETRAIN_FLOWERS_URL names another copy."""
+
+LABELS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
+FEWEST_PHOTOS = 3600  # of 3,670: a copy may lack some
+
+# As TensorFlow Datasets states them, tensorflow_datasets/datasets/tf_flowers/checksums.tsv (4.9.10).
+_BYTES = 228_813_984
+_SHA256 = "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"
+
+_LICENCE_FILE = "LICENSE.txt"  # CC BY 2.0 for every photo, with the photographers' names
+_LARGEST_MEMBER = 100_000_000  # bytes; the photos have less than 1 MB
+_WAYS_OUT = (
+    "Try again later, run `edgeretrain demo` without --flowers, or download the archive by hand, unpack it and run "
+    "`edgeretrain retrain FOLDER`."
+)
+
+
+def fetch_flowers(folder: Path, *, url: str | None = None, progress: Progress = silent) -> Path:
+    """Download flower_photos (229 MB) and unpack it. A complete set that is there already is reused.
+
+    TensorFlow's own archive must have the size and SHA-256 that TensorFlow Datasets states; of another copy, the
+    gzip checksum, the five class folders and the number of photos are checked.
+
+    Args:
+        url: of the .tgz archive; default EDGERETRAIN_FLOWERS_URL, then TensorFlow's.
+
+    Returns:
+        `folder`, which holds one sub-folder for each class, and LICENSE.txt.
+
+    Raises:
+        EdgeretrainError: no network, a broken or a wrong archive; the folder cannot be written, or holds something
+            else.
+    """
+    if _missing(folder) is None:
+        return folder
+    url = url or os.environ.get("EDGERETRAIN_FLOWERS_URL") or FLOWERS_URL
+    with new_photo_folder(folder) as whole:
+        archive = whole / "flower_photos.tgz"
+        fault = _not_tensorflows if url == FLOWERS_URL else _not_gzip
+        download(url, archive, step="Downloading flower_photos", fault=fault, ways_out=_WAYS_OUT, progress=progress)
+        _unpack(archive, whole, url, progress)
+        archive.unlink()
+        if reason := _missing(whole):
+            raise EdgeretrainError(f"{url} is not the archive of flower_photos: {reason}. {_WAYS_OUT}")
+    return folder
+
+
+def _not_gzip(archive: Path) -> str | None:
+    with archive.open("rb") as file:
+        return None if file.read(2) == b"\x1f\x8b" else "what came back is not a .tgz archive"
+
+
+def _not_tensorflows(archive: Path) -> str | None:
+    if reason := _not_gzip(archive):
+        return reason
+    size = archive.stat().st_size
+    if size != _BYTES:
+        return f"it has {size:,} bytes, not the {_BYTES:,} of flower_photos.tgz"
+    return None if sha256(archive) == _SHA256 else "its SHA-256 is not the one that TensorFlow Datasets states"
+
+
+def _missing(folder: Path) -> str | None:
+    """What a folder lacks to be flower_photos, or None."""
+    count = 0
+    for label in LABELS:
+        photos = [path for path in (folder / label).glob("*") if path.suffix.lower() in EXTENSIONS]
+        if not photos:
+            return f"it has no {label}/*.jpg"
+        count += len(photos)
+    return None if count >= FEWEST_PHOTOS else f"it has {count:,} photos, fewer than {FEWEST_PHOTOS:,}"
+
+
+def _unpack(archive: Path, folder: Path, url: str, progress: Progress) -> None:
+    """Write the class folders' photos and the licence below `folder`, and nothing else of the archive.
+
+    Not tarfile's own extraction, which is safe only with a filter that early Python 3.10 and 3.11 lack: each path is
+    made here, from a label of ours and a plain file name.
+    """
+    done, size = 0, archive.stat().st_size
+    try:
+        with archive.open("rb") as file, gzip.GzipFile(fileobj=file) as stream:
+            with tarfile.open(fileobj=stream, mode="r|") as members:
+                for member in members:
+                    path = _path_inside(member, url)
+                    if path is not None and (content := members.extractfile(member)):
+                        target = folder / path
+                        target.parent.mkdir(exist_ok=True)
+                        with content, target.open("wb") as photo:
+                            shutil.copyfileobj(content, photo)
+                    if file.tell() > done:
+                        done = file.tell()
+                        progress("Unpacking flower_photos", done, size)
+            while stream.read(1 << 20):  # to the end, where gzip's checksum is
+                pass
+            if done < size:
+                progress("Unpacking flower_photos", size, size)
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise EdgeretrainError(f"{url}: the archive is damaged ({error}). {_WAYS_OUT}") from error
+
+
+def _path_inside(member: tarfile.TarInfo, url: str) -> Path | None:
+    """Where below the photos folder a member goes, or None when it is not wanted."""
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in member.name or "\0" in member.name:
+        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} leads out of the folder. {_WAYS_OUT}")
+    if member.isdir():
+        return None
+    if not member.isreg():
+        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} is a link or a device. {_WAYS_OUT}")
+    if member.size > _LARGEST_MEMBER:
+        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} has {member.size:,} bytes. {_WAYS_OUT}")
+    parts = path.parts[1:]  # below flower_photos/
+    if parts == (_LICENCE_FILE,):
+        return Path(_LICENCE_FILE)
+    wanted = len(parts) == 2 and parts[0] in LABELS and not parts[1].startswith(".")
+    return Path(*parts) if wanted and path.suffix.lower() in EXTENSIONS else None
