@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from edgeretrain.errors import EdgeretrainError
+
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -322,6 +324,9 @@ def choose_logistic(
     return best
 
 
+_LARGEST_WEIGHT = 1e4  # usual ones are below 10, float16 ends at 65504
+
+
 @dataclass(frozen=True)
 class Sgd:
     """retrain.py's training knobs, with its defaults."""
@@ -338,6 +343,9 @@ def fit_sgd(
     """retrain.py's head: plain gradient descent on cross-entropy, from weights ~ truncated normal(0, 0.001), bias 0.
 
     Each batch draws photos with replacement: `balanced` draws the class first (as retrain.py), `none` any photo.
+
+    Raises:
+        EdgeretrainError: it diverges, as the learning rate is too large.
     """
     random = np.random.default_rng(seed)
     start = random.normal(0, 0.001, (bottlenecks.shape[1], classes))
@@ -358,4 +366,8 @@ def fit_sgd(
         residual *= np.float32(sgd.learning_rate / len(batch))
         weights -= features.T @ residual
         bias -= residual.sum(axis=0)
+        if not np.abs(weights).max() < _LARGEST_WEIGHT:  # also when it is NaN
+            raise EdgeretrainError(
+                f"Gradient descent diverges at a learning rate of {sgd.learning_rate:g}. Use a smaller --learning-rate."
+            )
     return Head(weights, bias)

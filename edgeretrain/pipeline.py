@@ -94,6 +94,7 @@ def retrain(
             "Validation and testing percentages must be above 0: the one chooses the head, the other proves it."
         )
     get_preset(preset)
+    _check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
     with new_run_folder(Path(out)) as folder:
         photo_set = find_photos(photos, strict=strict, progress=progress)
@@ -116,6 +117,16 @@ def retrain(
         }
         _write_report(folder, report, split.testing)
     return report
+
+
+def _check_apart(photos: Path, out: Path) -> None:
+    """Refuse a run folder among the photos, where the next run would take it for a class."""
+    folder, run_folder = photos.resolve(), out.resolve()
+    if folder in run_folder.parents:
+        raise EdgeretrainError(
+            f"{out}: lies inside the photos folder, where the next run would take it for a class. Choose another --out, "
+            f"such as {folder.parent / run_folder.name}."
+        )
 
 
 def _in_table_order(precisions: Sequence[Precision]) -> list[Precision]:

@@ -13,6 +13,8 @@ from edgeretrain.backbone.weights import local_weights, weights_file
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import PRECISIONS, PRESETS, Precision, get_preset
 from edgeretrain.progress import Progress, silent
+from edgeretrain.tflite.package import has_card
+from edgeretrain.tflite.runtime import check_is_tflite
 
 Origin = Literal["bundled", "cached"]
 Status = Literal["bundled", "cached", "buildable", "weights missing", "tensorflow missing"]
@@ -163,6 +165,11 @@ def _own_backbone(path: Path, precision: Precision) -> Backbone:
     """A file of the user's own. A JSON file of the same name is its card if it says so: preset and SHA-256."""
     if not path.is_file():
         raise EdgeretrainError(f"{path}: no such backbone file. Give --backbone a .tflite feature extractor.")
+    check_is_tflite(path)
+    if has_card(path):
+        raise EdgeretrainError(
+            f"{path}: is a finished classifier, not a backbone. Give --backbone a .tflite feature extractor."
+        )
     try:
         card = json.loads(card_path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):

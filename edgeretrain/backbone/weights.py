@@ -91,7 +91,7 @@ def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) ->
     download(
         weights_url(preset),
         cache / name,
-        step="downloading weights",
+        step="Downloading weights",
         fault=lambda path: _fault(path, name),
         ways_out=f"Try again later, or put {name} into a folder and name that folder in EDGERETRAIN_WEIGHTS, or give "
         "the file with --weights FILE.",

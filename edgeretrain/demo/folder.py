@@ -13,12 +13,13 @@ def new_photo_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder that takes the place of `folder` when the block ends well, and vanishes when it does not.
 
     Raises:
-        EdgeretrainError: `folder` is there already and not empty, or cannot be written, now or in the block.
+        EdgeretrainError: `folder` is a file or not empty, or cannot be written, now or in the block.
     """
-    with contextlib.suppress(OSError):  # new_run_folder tells these
-        if not folder.is_dir() or any(folder.iterdir()):
-            what = "a folder that is not a complete set of these photos" if folder.is_dir() else "a file"
-            if folder.exists():
-                raise EdgeretrainError(f"{folder} is {what}, so it is left alone. Remove it, or choose another --out.")
+    with contextlib.suppress(OSError):  # no folder, or a closed one: new_run_folder knows what to say
+        if any(folder.iterdir()):
+            raise EdgeretrainError(
+                f"{folder}: holds something else than a complete set of these photos, so it is left alone. "
+                "Remove it, or choose another --out."
+            )
     with new_run_folder(folder) as whole:
         yield whole

@@ -32,9 +32,12 @@ Ground surfaces for `edgeretrain demo`: {", ".join(LABELS)}.
 Cut from skimage.data.brick, .grass and .gravel, photographs that ship inside scikit-image under CC0: Bricks25 and
 Gravel04 of CC0Textures, and Grass 01 by linolafett on DeviantArt.
 
-Each photograph is divided into {REGIONS_ACROSS} x {REGIONS_ACROSS} regions of {REGION_SIDE} x {REGION_SIDE} pixels, {GAP} pixels apart. From each region come {TILES} tiles, {SMALLEST_TILE} to
-{LARGEST_TILE} pixels wide, turned by quarters, enlarged to {SAVED_SIDE} x {SAVED_SIDE}, with contrast and brightness changed. A name
-says the row and the column of the region; all its tiles fall into one set, so no test photo shows ground trained on.
+Each photograph is divided into {REGIONS_ACROSS} x {REGIONS_ACROSS} regions of {REGION_SIDE} x {REGION_SIDE} pixels,
+{GAP} pixels apart.
+From each region come {TILES} tiles, {SMALLEST_TILE} to {LARGEST_TILE} pixels wide, turned by quarters,
+enlarged to {SAVED_SIDE} x {SAVED_SIDE}, with contrast and brightness changed.
+A name says the row and the column of the region. All tiles of a region fall into one set,
+so no test photo shows ground trained on.
 """
 
 

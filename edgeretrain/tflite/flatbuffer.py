@@ -41,7 +41,7 @@ def read_model(path: Path) -> Any:
         return schema().ModelT.InitFromPackedBuf(data, 0)
     # A damaged flatbuffer sends the generated code to offsets that are not there.
     except (IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, struct.error) as error:
-        raise EdgeretrainError(f"{path}: the TFLite model is damaged ({error}). Copy or make it again.") from None
+        raise EdgeretrainError(f"{path}: the TFLite model is damaged or cut off. Copy or make it again.") from error
 
 
 def write_model(model: Any) -> bytes:

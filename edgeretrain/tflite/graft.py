@@ -128,8 +128,9 @@ def append_head(backbone: Path, head: Head, precision: Precision, bottlenecks: n
     expected = types.INT8 if precision == "int8" else types.FLOAT32
     if graph.features.type != expected or int(np.prod(graph.features.shape)) != head.weights.shape[0]:
         raise EdgeretrainError(
-            f"{backbone}: its output is no {'int8' if precision == 'int8' else 'float32'} bottleneck of "
-            f"{head.weights.shape[0]} numbers. Give a {precision} backbone (edgeretrain backbone build)."
+            f"{backbone}: its output is not {'int8' if precision == 'int8' else 'float32'} "
+            f"[1, {head.weights.shape[0]}]. Choose another --precision, or make the backbone with "
+            "`edgeretrain backbone build`."
         )
     if precision == "int8":
         _append_int8(graph, head, bottlenecks)

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.flatbuffer import read_model, schema
-from edgeretrain.tflite.package import read_package
+from edgeretrain.tflite.package import has_card, read_package
 
 
 def inspect_model(path: Path) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
         package = read_package(path)
         labels, card = list(package.labels), package.card
     except EdgeretrainError:
-        if _has_card(path):
+        if has_card(path):
             raise
         labels, card = [], {}
     return {
@@ -45,10 +45,6 @@ def inspect_model(path: Path) -> dict[str, Any]:
         "labels": labels,
         "card": card,
     }
-
-
-def _has_card(path: Path) -> bool:
-    return b"edgeretrain.json" in path.read_bytes()[-65536:]
 
 
 def _text(value: Any) -> str:

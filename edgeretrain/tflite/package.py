@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def read_package(path: Path) -> Package:
             if CARD_FILE in members:
                 labels = _labels(archive.read(LABELS_FILE))
                 card = json.loads(archive.read(CARD_FILE))
+                if not isinstance(card, dict):
+                    raise ValueError(f"{CARD_FILE} is no JSON object")
                 _check_flatbuffer(path, min(info.header_offset for info in members.values()), card)
                 return Package(labels, card)
             # Other makers name the file as they like; the metadata's own reader takes the first text file too.
@@ -73,12 +76,18 @@ def read_package(path: Path) -> Package:
         raise EdgeretrainError(f"{path}: cannot be read ({error.strerror}).") from None
     except zipfile.BadZipFile:
         pass
-    except (KeyError, ValueError) as error:
+    # Damage can also look like a compression method, a zip version or an encryption that there is not.
+    except (KeyError, ValueError, RuntimeError, EOFError, zlib.error) as error:
         raise EdgeretrainError(f"{path}: the model file is damaged ({error}). Copy or make it again.") from None
     raise EdgeretrainError(
         f"{path}: there are no labels inside this file. Use a model written by `edgeretrain retrain`; "
         "if it is one, its end is cut off: copy it again."
     )
+
+
+def has_card(path: Path) -> bool:
+    """Whether the file is, or once was, a classifier written by edgeretrain: a damaged one still shows it."""
+    return CARD_FILE.encode() in path.read_bytes()[-65536:]
 
 
 def _labels(text: bytes) -> tuple[str, ...]:

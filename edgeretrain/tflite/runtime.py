@@ -1,10 +1,13 @@
 """Runs .tflite files: LiteRT, tflite-runtime or TensorFlow, whichever is there, behind one small class."""
 
+import contextlib
 import importlib
 import importlib.metadata
+import io
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.tflite.greeting import without_greeting
 
 
 @dataclass(frozen=True)
@@ -49,22 +53,45 @@ def load_runtime(name: str | None = None) -> Runtime:
         module, distribution = _RUNTIMES[candidate]
         try:
             interpreter = importlib.import_module(module).Interpreter
+            if candidate == "tflite_runtime" and int(np.__version__.split(".")[0]) >= 2:
+                _check_numpy(interpreter)
             return Runtime(candidate, importlib.metadata.version(distribution), interpreter)
         # A runtime built for another NumPy or C library fails in more ways than ImportError.
         except (ImportError, AttributeError, OSError, RuntimeError) as error:
             failures.append(f"{candidate}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
-    raise EdgeretrainError(
-        f"No runtime for .tflite files works here ({'; '.join(failures)}). Install one: {_install_hint()}"
-    )
+    what = f"The runtime {name} does not work here" if name else "No runtime for .tflite files works here"
+    raise EdgeretrainError(f"{what} ({'; '.join(failures)}). {_install_hint(name, failures)}")
 
 
-def _install_hint() -> str:
-    machine = platform.machine()
-    if machine in ("armv7l", "armv6l"):
-        if sys.version_info >= (3, 12):
-            return "a 32-bit system has tflite-runtime for Python 3.9 to 3.11 only; use 64-bit Raspberry Pi OS."
-        return 'pip install tflite-runtime "numpy<2"'
-    return "pip install ai-edge-litert"
+# The shortest file that a runtime takes for a model until after it has turned to NumPy: an empty table, `TFL3`.
+_EMPTY_MODEL = b"\x0c\0\0\0TFL3\x04\0\x04\0\x04\0\0\0"
+_WRONG_NUMPY = "built for NumPy 1"
+
+
+def _check_numpy(interpreter: Any) -> None:
+    """Raise ImportError if a tflite-runtime does not work with this NumPy 2.
+
+    The published wheels are built for NumPy 1. Under NumPy 2 they import, but their first interpreter fails with a
+    SystemError and twenty lines of explanation on stderr.
+    """
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            interpreter(model_content=_EMPTY_MODEL)
+    except Exception as error:  # that this is no whole model, at least
+        if isinstance(error, SystemError) or isinstance(error.__cause__, ImportError):
+            raise ImportError(f"{_WRONG_NUMPY}, not for NumPy {np.__version__}") from None
+
+
+def _install_hint(name: str | None, failures: Sequence[str]) -> str:
+    if any(_WRONG_NUMPY in failure for failure in failures):
+        return 'Run pip install "numpy<2"'
+    thirty_two_bit = platform.machine() in ("armv7l", "armv6l")
+    wanted = name or ("tflite_runtime" if thirty_two_bit else "ai_edge_litert")
+    if wanted == "tflite_runtime" and sys.version_info >= (3, 12):
+        other = "64-bit Raspberry Pi OS with ai-edge-litert" if thirty_two_bit else "ai_edge_litert"
+        return f"There is a tflite-runtime for Python 3.9 to 3.11 only: use {other}."
+    packages = {"tflite_runtime": 'tflite-runtime "numpy<2"', "ai_edge_litert": "ai-edge-litert"}
+    return f"Run pip install {packages.get(wanted, wanted)}"
 
 
 class Network:
@@ -96,16 +123,17 @@ class Network:
         else:
             source = {"model_content": model}
         try:
-            self._interpreter = self.runtime.interpreter(**source, num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+            with without_greeting(self.runtime.name):
+                self._interpreter = self.runtime.interpreter(**source, num_threads=threads)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError, SystemError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "it gives no reason"
             raise EdgeretrainError(
                 f"{self.name}: {self.runtime} cannot load it ({reason}). "
                 "If the file is whole, a newer runtime may: pip install --upgrade ai-edge-litert"
             ) from None
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        shape = inputs[0]["shape"].tolist()
+        shape = inputs[0]["shape"].tolist() if inputs else []
         image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] and shape[3] == 3
         if len(inputs) != 1 or not image or inputs[0]["dtype"] not in (np.float32, np.uint8):
             found = ", ".join(f"{np.dtype(one['dtype']).name} {one['shape'].tolist()}" for one in inputs)
@@ -113,7 +141,7 @@ class Network:
                 f"{self.name}: its input is {found}; edgeretrain's models take one photo, float32 or uint8 "
                 "[1, S, S, 3], raw RGB. Use a model written by `edgeretrain retrain`."
             )
-        if len(outputs) != 1 or int(np.prod(outputs[0]["shape"])) != outputs[0]["shape"][-1]:
+        if len(outputs) != 1 or int(np.prod(outputs[0]["shape"])) != max(outputs[0]["shape"], default=0):
             found = ", ".join(str(one["shape"].tolist()) for one in outputs)
             raise EdgeretrainError(f"{self.name}: its output is {found}; one vector [1, n] is needed.")
         self.size = int(shape[1])

@@ -82,7 +82,7 @@ def test_a_download_is_kept_with_its_digest_and_reported(
     assert found.path.read_bytes() == GOOD
     assert found.card()["sha256"] == hashlib.sha256(GOOD).hexdigest()
     assert found.card()["licence"] == "Apache-2.0"
-    assert seen[-1] == ("downloading weights", len(GOOD), len(GOOD))
+    assert seen[-1] == ("Downloading weights", len(GOOD), len(GOOD))
     assert [path.name for path in found.path.parent.iterdir()] == [NAME]
     monkeypatch.setenv("EDGERETRAIN_WEIGHTS_URL", "http://127.0.0.1:9")
     assert find_weights(V1, tmp_path / "cache").path == found.path  # not fetched again

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 from edgeretrain.demo import fetch_flowers, flowers
 from edgeretrain.errors import EdgeretrainError
 
-EACH = 720  # photos of a class: together 3,600
+EACH = 12  # photos of a class; what is few is lowered to match, except in the test of the number itself
 Member = tuple[str, bytes] | tarfile.TarInfo
 
 
@@ -36,7 +37,7 @@ def archive(members: list[Member]) -> bytes:
 
 
 def photo(label: str, number: int) -> bytes:
-    return f"\xff\xd8\xff {label} {number}".encode("latin-1")
+    return b"\xff\xd8\xff" + random.Random(f"{label} {number}").randbytes(6000)  # does not compress
 
 
 def flower_members(each: int = EACH, labels: tuple[str, ...] = flowers.LABELS) -> list[Member]:
@@ -83,8 +84,8 @@ OTHERS: dict[str, Callable[[], bytes]] = {
     "gzip": lambda: gzip.compress(b"no tar archive" * 1000),
     "cut": lambda: good()[: len(good()) // 2],  # and the server says that this is all
     "checksum": wrong_checksum,
-    "four": lambda: archive(flower_members(900, flowers.LABELS[:4])),
-    "few": lambda: archive(flower_members(719)),
+    "four": lambda: archive(flower_members(EACH * 2, flowers.LABELS[:4])),
+    "few": lambda: archive(flower_members(EACH - 1)),
     "extras": lambda: archive(
         [
             *flower_members(),
@@ -141,6 +142,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGERETRAIN_FLOWERS_URL", "http://127.0.0.1:9/flower_photos.tgz")
 
 
+@pytest.fixture(autouse=True)
+def few_are_enough(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.name != "test_3600_photos_are_enough_and_3599_are_not":
+        monkeypatch.setattr(flowers, "FEWEST_PHOTOS", 5 * EACH)
+
+
 def test_a_good_archive_is_unpacked_whole(server: str, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     folder = fetch_flowers(
@@ -149,7 +156,7 @@ def test_a_good_archive_is_unpacked_whole(server: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["LICENSE.txt", *flowers.LABELS]
     for label in flowers.LABELS:
         assert len(list((folder / label).iterdir())) == EACH
-    assert (folder / "tulips" / "719.jpg").read_bytes() == photo("tulips", 719)
+    assert (folder / "tulips" / "11.jpg").read_bytes() == photo("tulips", 11)
     assert [path.name for path in folder.parent.iterdir()] == ["flower_photos"]
     size = len(good())
     for step in ("Downloading flower_photos", "Unpacking flower_photos"):
@@ -165,6 +172,17 @@ def test_a_complete_set_is_reused_without_network(server: str, tmp_path: Path, m
     monkeypatch.setenv("EDGERETRAIN_FLOWERS_URL", "http://127.0.0.1:9")
     assert fetch_flowers(folder) == folder
     assert (folder / "roses").stat().st_mtime_ns == before
+
+
+def test_3600_photos_are_enough_and_3599_are_not(tmp_path: Path) -> None:
+    for label in flowers.LABELS:
+        (tmp_path / label).mkdir()
+        for number in range(720):
+            (tmp_path / label / f"{number}.jpg").touch()
+    assert fetch_flowers(tmp_path) == tmp_path
+    (tmp_path / "daisy" / "0.jpg").unlink()
+    with pytest.raises(EdgeretrainError, match="something else than a complete set"):
+        fetch_flowers(tmp_path)
 
 
 def test_what_is_no_photo_of_a_class_stays_in_the_archive(server: str, tmp_path: Path) -> None:
@@ -184,7 +202,7 @@ def test_what_is_no_photo_of_a_class_stays_in_the_archive(server: str, tmp_path:
         ("checksum", "the archive is damaged"),
         ("nowhere", "the server answered 404"),
         ("four", "it has no tulips/"),
-        ("few", "it has 3,595 photos, fewer than 3,600"),
+        ("few", "it has 55 photos, fewer than 60"),
         *((kind, "refused, its member") for kind in ESCAPES),
     ],
 )
@@ -223,7 +241,9 @@ def test_photos_that_are_there_already_are_left_alone(server: str, tmp_path: Pat
     mine = tmp_path / "flower_photos" / "roses" / "mine.jpg"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
-    with pytest.raises(EdgeretrainError, match="not a complete set of these photos, so it is left alone"):
+    with pytest.raises(
+        EdgeretrainError, match="something else than a complete set of these photos, so it is left alone"
+    ):
         fetch_flowers(tmp_path / "flower_photos", url=f"{server}/good.tgz")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
 
