@@ -337,6 +337,7 @@ class Sgd:
 
 
 @one_blas_thread
+@np.errstate(over="ignore", invalid="ignore")  # divergence is told in words
 def fit_sgd(
     bottlenecks: Floats, labels: Labels, rows: Rows, classes: int, sgd: Sgd, *, class_weight: ClassWeight, seed: int
 ) -> Head:

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from edgeretrain.cli import backbone, classify, demo, evaluate, inspect, presets, retrain
+from edgeretrain.cli.console import print_error
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.version import __version__
 
 # The parent of every error in the command line itself. Older versions of Typer have it from Click, newer ones inside.
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
-_JOINERS = "\u200c\u200d"  # not printable to Python, but part of many words and emoji
 
 app = typer.Typer(
     name="edgeretrain",
@@ -82,11 +82,9 @@ def main() -> None:
 
 
 def _fail(message: str, code: int = 1) -> int:
-    """Print the message as one line, whatever characters the names in it have."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
-    shown = "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in message)
-    print(f"error: {shown}", file=sys.stderr)
+    print_error(message)
     return code
 
 

@@ -19,7 +19,9 @@ def _backbone(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-PresetName = Annotated[str, typer.Argument(help="`edgeretrain presets` lists them.", metavar="PRESET", show_default=False)]
+PresetName = Annotated[
+    str, typer.Argument(help="`edgeretrain presets` lists them.", metavar="PRESET", show_default=False)
+]
 
 
 @app.command("build")
@@ -32,7 +34,7 @@ def build_command(
         typer.Option(
             metavar="FILE",
             help="A Keras weight file (.h5, without the classifier). Default: looked for in the folder "
-            "EDGERETRAIN_WEIGHTS by Keras' file name, then downloaded from Keras."
+            "EDGERETRAIN_WEIGHTS by Keras' file name, then downloaded from Keras.",
         ),
     ] = None,
     calibration: Annotated[
@@ -40,10 +42,12 @@ def build_command(
         typer.Option(
             metavar="FOLDER",
             help="Folder of photos that set the ranges of the int8 backbone. Default: crops of the photographs that "
-            "ship inside scikit-image."
+            "ship inside scikit-image.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write. Default: the cache.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write. Default: the cache.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Make a preset's backbones from Keras weights. Needs the tensorflow extra.

@@ -1,16 +1,17 @@
 """`edgeretrain classify`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, RuntimeName, print_json
+from edgeretrain.cli.console import Json, RuntimeName, one_line, print_error, print_json
 
 
 def classify_command(
-    model: Annotated[Path, typer.Argument(help="A model written by `edgeretrain retrain`.", metavar="MODEL", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(help="A model written by `edgeretrain retrain`.", metavar="MODEL", show_default=False)
+    ],
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos to classify.", show_default=False)],
     *,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, metavar="N", help="How many classes to print.")] = 3,
@@ -34,14 +35,14 @@ def classify_command(
         try:
             predictions = classifier(photo, top_k=top_k)
         except UnreadablePhoto as error:
-            print(f"error: {error}", file=sys.stderr)
+            print_error(str(error))
             failures += 1
             continue
         answers.append(
             {"photo": str(photo), "predictions": [{"label": one.label, "score": one.score} for one in predictions]}
         )
         if not as_json:
-            typer.echo(f"{photo}: " + ", ".join(f"{one.label} {one.score:.1%}" for one in predictions))
+            typer.echo(one_line(f"{photo}: ") + ", ".join(f"{one.label} {one.score:.1%}" for one in predictions))
     if as_json:
         print_json(answers)
     if failures:

@@ -13,7 +13,9 @@ from edgeretrain.progress import Progress, silent
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
-Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads that work on photos. Default: one per core.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Threads that work on photos. Default: one per core.")
+]
 RuntimeName = Annotated[
     str | None,
     typer.Option(
@@ -25,6 +27,8 @@ RuntimeName = Annotated[
 
 # Without a terminal, a step tells how far it is this often.
 _SECONDS_BETWEEN_LINES = 10
+
+_JOINERS = "\u200c\u200d"  # not printable to Python, but part of many words and emoji
 
 
 @contextmanager
@@ -67,6 +71,16 @@ def _lines() -> Progress:
             print(f"{step}: {done} of {total}", file=sys.stderr, flush=True)
 
     return progress
+
+
+def one_line(text: str) -> str:
+    """The text without control characters: a file name can neither break a line nor disturb a terminal."""
+    return "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in text)
+
+
+def print_error(message: str) -> None:
+    """Print an error as one line on stderr."""
+    print(f"error: {one_line(message)}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

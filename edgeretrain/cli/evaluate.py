@@ -9,10 +9,16 @@ from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_jso
 
 
 def evaluate_command(
-    model: Annotated[Path, typer.Argument(help="A model written by `edgeretrain retrain`.", metavar="MODEL", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(help="A model written by `edgeretrain retrain`.", metavar="MODEL", show_default=False)
+    ],
     photos: Annotated[
         Path,
-        typer.Argument(help="Folder with one sub-folder of photos per class, named as the labels.", metavar="PHOTOS", show_default=False),
+        typer.Argument(
+            help="Folder with one sub-folder of photos per class, named as the labels.",
+            metavar="PHOTOS",
+            show_default=False,
+        ),
     ],
     *,
     testing_only: Annotated[
@@ -22,7 +28,9 @@ def evaluate_command(
             help="Only the photos that retrain holds out: with the photos that the model was trained on.",
         ),
     ] = False,
-    validation_percentage: Annotated[float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")] = 10,
+    validation_percentage: Annotated[
+        float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")
+    ] = 10,
     testing_percentage: Annotated[float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")] = 10,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a photo that cannot be read.")] = False,
     workers: Workers = None,

@@ -13,7 +13,8 @@ _SORT_KEYS = ("name", "alpha", "resolution", "macs", "parameters", "top1", "bott
 
 def presets_command(
     pattern: Annotated[
-        str, typer.Argument(help="Only presets whose name matches, such as 'mobilenet_v2_*' or '*_128'.", metavar="PATTERN")
+        str,
+        typer.Argument(help="Only presets whose name matches, such as 'mobilenet_v2_*' or '*_128'.", metavar="PATTERN"),
     ] = "*",
     *,
     sort: Annotated[

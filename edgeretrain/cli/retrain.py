@@ -35,24 +35,34 @@ def parse_precisions(names: list[str]) -> list[Precision]:
 
 
 def retrain_command(
-    photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False)],
+    photos: Annotated[
+        Path,
+        typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False),
+    ],
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Run folder to write. Default: the photos folder's name plus '-run', here."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Run folder to write. Default: the photos folder's name plus '-run', here.",
+        ),
     ] = None,
     preset: Annotated[
         str, typer.Option(help="Which backbone; `edgeretrain presets` lists them.", metavar="PRESET")
     ] = DEFAULT_PRESET,
     precision: PrecisionNames = ["float32", "int8"],  # noqa: B006  Typer copies it
     backbone: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A .tflite feature extractor of your own in place of a preset's.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A .tflite feature extractor of your own in place of a preset's."),
     ] = None,
     fit: Annotated[
         str, typer.Option(help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
     ] = "squash",
     validation_percentage: Annotated[
-        float, typer.Option(help="Share of the photos that choose the head's strength.", min=0, max=100, metavar="PERCENT")
+        float,
+        typer.Option(help="Share of the photos that choose the head's strength.", min=0, max=100, metavar="PERCENT"),
     ] = 10,
     testing_percentage: Annotated[
         float, typer.Option(help="Share of the photos held out for the verdict.", min=0, max=100, metavar="PERCENT")
@@ -78,12 +88,15 @@ def retrain_command(
         ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, metavar="RATE", help="Of gradient descent (retrain.py: 0.01).", show_default=False)
+        float | None,
+        typer.Option(min=0, metavar="RATE", help="Of gradient descent (retrain.py: 0.01).", show_default=False),
     ] = None,
     train_batch_size: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Photos per step of gradient descent (retrain.py: 100).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of gradient descent; nothing else is left to chance.", min=0, metavar="N")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of gradient descent; nothing else is left to chance.", min=0, metavar="N")
+    ] = 0,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at a photo that cannot be read in place of skipping it.")
     ] = False,
