@@ -20,6 +20,8 @@ from edgeretrain.errors import EdgeretrainError
 _ROWS_PER_TRANSACTION = 64
 # Another run holds the lock for one transaction of 64 rows: milliseconds.
 _LOCK_TIMEOUT_SECONDS = 60
+# Besides SQLite's own errors: a vector that is a number or a text; an error message that quotes what is no UTF-8.
+_TROUBLE = (sqlite3.Error, TypeError, UnicodeDecodeError)
 _NOT_DAMAGE = {
     "database is locked",
     "database or disk is full",
@@ -46,7 +48,7 @@ class BottleneckCache:
             raise self._cannot_write(error.strerror or "unknown reason") from None
         try:
             self._connection = self._open()
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             self._recover(error)
 
     def _open(self) -> sqlite3.Connection:
@@ -57,7 +59,7 @@ class BottleneckCache:
                 connection.execute(
                     "CREATE TABLE IF NOT EXISTS bottlenecks (photo BLOB PRIMARY KEY, vector BLOB, checksum INTEGER)"
                 )
-        except sqlite3.Error:
+        except Exception:
             connection.close()
             raise
         return connection
@@ -103,7 +105,7 @@ class BottleneckCache:
                 if length in (None, vector.size):
                     length = vector.size
                     yield digest, vector
-        except (sqlite3.Error, TypeError) as error:  # TypeError: a vector that is a number or a text
+        except _TROUBLE as error:
             self._recover(error)
 
     def add(self, digest: str, vector: npt.NDArray[np.float32]) -> None:
@@ -118,7 +120,7 @@ class BottleneckCache:
         try:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO bottlenecks VALUES (?, ?, ?)", rows)
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             self._recover(error)
 
     def __enter__(self) -> "BottleneckCache":

@@ -1,6 +1,7 @@
 """Model files x photos -> what they can do: every figure comes from running the very file that ships."""
 
 import contextlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,7 +72,8 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, as they stand in `report.json`."""
-        return asdict(self)
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples become lists
+        return plain
 
 
 def predict(

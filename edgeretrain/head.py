@@ -44,9 +44,9 @@ def one_blas_thread(function: Callable[_Args, _Result]) -> Callable[_Args, _Resu
     return limited
 
 
-# The least deviation, as a share of the features' root mean square, that a feature is taken to have. In photos that are all alike (one
-# material, one studio) some features are all but constant; divided by their own tiny deviation they get weights so large
-# that int8 rounds all others to 0. On flower_photos and trashnet no feature varies that little.
+# The least deviation, as a share of the features' root mean square, that a feature is taken to have. In photos that
+# are all alike (one material, one studio) some features are all but constant; divided by their own tiny deviation they
+# get weights so large that int8 rounds all others to 0. On flower_photos and trashnet no feature varies that little.
 _LEAST_DEVIATION = 0.1
 
 # Strengths tried, strongest first so that each fit starts from its neighbour's solution; relative to the mean loss.

@@ -50,6 +50,10 @@ class Options:
     sgd: Sgd | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("validation_percentage", "testing_percentage"):  # 10 and 10.0 are the same run: the same report
+            object.__setattr__(self, name, float(getattr(self, name)))
+
 
 def retrain(
     photos: str | os.PathLike[str],
@@ -124,8 +128,8 @@ def _check_apart(photos: Path, out: Path) -> None:
     folder, run_folder = photos.resolve(), out.resolve()
     if folder in run_folder.parents:
         raise EdgeretrainError(
-            f"{out}: lies inside the photos folder, where the next run would take it for a class. Choose another --out, "
-            f"such as {folder.parent / run_folder.name}."
+            f"{out}: lies inside the photos folder, where the next run would take it for a class. "
+            f"Choose another --out, such as {folder.parent / run_folder.name}."
         )
 
 

@@ -38,14 +38,18 @@ def new_run_folder(out: Path) -> Iterator[Path]:
     _check_replaceable(out)
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
+        new_parents = [parent for parent in out.parents if not parent.exists()]
         out.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(out)
-        partial.mkdir()
         try:
+            _remove_leftovers(out)
+            partial.mkdir()
             yield partial
             _replace(partial, out)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            with contextlib.suppress(OSError):  # they are not empty when all went well
+                for parent in new_parents:
+                    parent.rmdir()
     except OSError as error:
         raise _cannot_write(out, error) from None
 

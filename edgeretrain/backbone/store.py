@@ -165,16 +165,16 @@ def _own_backbone(path: Path, precision: Precision) -> Backbone:
     """A file of the user's own. A JSON file of the same name is its card if it says so: preset and SHA-256."""
     if not path.is_file():
         raise EdgeretrainError(f"{path}: no such backbone file. Give --backbone a .tflite feature extractor.")
-    check_is_tflite(path)
-    if has_card(path):
-        raise EdgeretrainError(
-            f"{path}: is a finished classifier, not a backbone. Give --backbone a .tflite feature extractor."
-        )
     try:
         card = json.loads(card_path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         card = None
     if not (isinstance(card, dict) and "preset" in card and "sha256" in card):
+        check_is_tflite(path)
+        if has_card(path):
+            raise EdgeretrainError(
+                f"{path}: is a finished classifier, not a backbone. Give --backbone a .tflite feature extractor."
+            )
         return Backbone(path, path.stem, precision, 0, {})
     backbone = read_backbone(path)
     if backbone.precision != precision:

@@ -1,6 +1,8 @@
 """A TFLite flatbuffer as a tree of objects (LiteRT's generated schema classes), and back to bytes."""
 
+import contextlib
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +39,15 @@ def read_model(path: Path) -> Any:
     """
     check_is_tflite(path)
     data = path.read_bytes()
-    try:
+    with damage_told(path):
         return schema().ModelT.InitFromPackedBuf(data, 0)
-    # A damaged flatbuffer sends the generated code to offsets that are not there.
+
+
+@contextlib.contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Turn what a damaged flatbuffer does to code that walks it (it points to nowhere) into an EdgeretrainError."""
+    try:
+        yield
     except (IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, struct.error) as error:
         raise EdgeretrainError(f"{path}: the TFLite model is damaged or cut off. Copy or make it again.") from error
 

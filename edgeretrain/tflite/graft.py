@@ -19,7 +19,7 @@ import numpy.typing as npt
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.head import Head, one_blas_thread
 from edgeretrain.presets import Precision
-from edgeretrain.tflite.flatbuffer import add_buffer, read_model, schema
+from edgeretrain.tflite.flatbuffer import add_buffer, damage_told, read_model, schema
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,15 @@ class _Graph:
     def __init__(self, path: Path) -> None:
         self.schema = schema()
         self.model = read_model(path)
-        self.subgraph = self.model.subgraphs[0]
-        if len(self.subgraph.inputs) != 1 or len(self.subgraph.outputs) != 1:
-            raise EdgeretrainError(f"{path}: a backbone has one input and one output; this model has more.")
-        self.features = self.subgraph.tensors[self.subgraph.outputs[0]]
+        with damage_told(path):
+            self.subgraph = self.model.subgraphs[0]
+            inputs, outputs = len(self.subgraph.inputs), len(self.subgraph.outputs)
+            if inputs != 1 or outputs != 1:
+                raise EdgeretrainError(
+                    f"{path}: a backbone has one input and one output; this model has {inputs} and {outputs}. "
+                    "Give a .tflite feature extractor."
+                )
+            self.features = self.subgraph.tensors[self.subgraph.outputs[0]]
 
     def tensor(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.tflite.flatbuffer import read_model, schema
+from edgeretrain.tflite.flatbuffer import damage_told, read_model, schema
 from edgeretrain.tflite.package import has_card, read_package
 
 
@@ -23,8 +23,8 @@ def inspect_model(path: Path) -> dict[str, Any]:
         EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
     """
     model = read_model(path)
-    subgraph = model.subgraphs[0]
-    tensors = [_tensor(model, tensor) for tensor in subgraph.tensors]
+    with damage_told(path):
+        description = _description(model)
     try:
         package = read_package(path)
         labels, card = list(package.labels), package.card
@@ -32,9 +32,13 @@ def inspect_model(path: Path) -> dict[str, Any]:
         if has_card(path):
             raise
         labels, card = [], {}
+    return {"file": path.name, "bytes": path.stat().st_size, **description, "labels": labels, "card": card}
+
+
+def _description(model: Any) -> dict[str, Any]:
+    subgraph = model.subgraphs[0]
+    tensors = [_tensor(model, tensor) for tensor in subgraph.tensors]
     return {
-        "file": path.name,
-        "bytes": path.stat().st_size,
         "weight_bytes": sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None),
         "description": _text(model.description),
         "inputs": [tensors[index] for index in subgraph.inputs],
@@ -42,8 +46,6 @@ def inspect_model(path: Path) -> dict[str, Any]:
         "operators": _operators(model, subgraph),
         "tensors": tensors,
         "metadata": [_text(entry.name) for entry in model.metadata or []],
-        "labels": labels,
-        "card": card,
     }
 
 
@@ -59,7 +61,7 @@ def _tensor(model: Any, tensor: Any) -> dict[str, Any]:
     buffer = model.buffers[tensor.buffer].data
     return {
         "name": _text(tensor.name),
-        "dtype": _names(schema().TensorType)[tensor.type].lower(),
+        "dtype": _names(schema().TensorType).get(tensor.type, f"type {tensor.type}").lower(),
         "shape": [] if tensor.shape is None else [int(side) for side in np.atleast_1d(tensor.shape)],
         "quantization": _quantization(tensor.quantization),
         "constant_bytes": 0 if buffer is None else len(buffer),
@@ -87,6 +89,7 @@ def _operators(model: Any, subgraph: Any) -> list[dict[str, Any]]:
     for code in model.operatorCodes:
         # Writers before schema 3a fill the one-byte field only.
         kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-        codes.append((_text(code.customCode) if names[kind] == "CUSTOM" else names[kind], int(code.version)))
+        name = names.get(kind, f"operator {kind}")  # the schema at hand may be older than the file
+        codes.append((_text(code.customCode) if name == "CUSTOM" else name, int(code.version)))
     counts = Counter(codes[operator.opcodeIndex] for operator in subgraph.operators)
     return [{"name": name, "version": version, "count": count} for (name, version), count in sorted(counts.items())]

@@ -146,7 +146,7 @@ class Network:
             raise EdgeretrainError(f"{self.name}: its output is {found}; one vector [1, n] is needed.")
         self.size = int(shape[1])
         self.input_dtype = np.dtype(inputs[0]["dtype"])
-        self.outputs = int(outputs[0]["shape"][-1])
+        self.outputs = int(np.prod(outputs[0]["shape"]))
         self._input_index = inputs[0]["index"]
         self._output_index = outputs[0]["index"]
         scale, zero_point = outputs[0]["quantization"]

@@ -51,7 +51,7 @@ def test_bundled_comes_before_cached(own_cache: Path) -> None:
 
 def test_a_file_of_the_users_own_comes_first_and_needs_no_card(tmp_path: Path) -> None:
     own = tmp_path / "extractor.tflite"
-    own.write_bytes(b"own")
+    own.write_bytes(b"\0\0\0\0TFL3")  # how a TFLite file starts
     found = find_backbone("mobilenet_v2_100_224", "int8", backbone=own)
     assert (found.path, found.preset, found.size, found.card) == (own, "extractor", 0, {})
     own.with_suffix(".json").write_text('{"epochs": 5}')  # some other program's file is no card

@@ -4,10 +4,15 @@ import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgeretrain.classifier import Classifier
+
+
+def run(classifier: Classifier, photos: list[Path]) -> list[Any]:
+    return [classifier.probabilities(photo) for photo in photos]
 
 
 def main(runtime: str, task: str, out: str) -> None:
@@ -18,14 +23,15 @@ def main(runtime: str, task: str, out: str) -> None:
     found = {}
     for model in wanted["models"]:
         classifiers = [Classifier(model, runtime=runtime) for _ in halves]
+
         with ThreadPoolExecutor(2) as pool:
-            rows = pool.map(lambda one: [one[0].probabilities(photo) for photo in one[1]], zip(classifiers, halves))
+            rows = list(pool.map(run, classifiers, halves))
         values = np.empty((len(photos), len(classifiers[0].labels)), np.float32)
         values[0::2], values[1::2] = rows
         found[Path(model).name] = values
     np.savez(out, **found)
-    heavy = sorted({name.split(".")[0] for name in sys.modules} & {"ai_edge_litert", "tensorflow", "typer", "rich"})
-    print(json.dumps({"runtime": str(classifiers[0].runtime), "heavy": heavy}))
+    modules = sorted({name.split(".")[0] for name in sys.modules} - sys.stdlib_module_names)
+    print(json.dumps({"runtime": str(classifiers[0].runtime), "modules": modules}))
 
 
 if __name__ == "__main__":

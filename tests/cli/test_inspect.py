@@ -1,0 +1,52 @@
+"""`edgeretrain inspect`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Run
+from edgeretrain.backbone import bundled_folder
+
+
+def test_a_model_of_ours(cli: Run, run_folder: Path) -> None:
+    model = run_folder / "model.int8.tflite"
+    text = cli("inspect", model).succeeds().out
+    assert text.startswith(f"{model}: {model.stat().st_size:,} bytes")
+    assert "input: photo, uint8 [1, 224, 224, 3], scale 0.00784314" in text
+    assert "output: probabilities, uint8 [1, 2], scale 0.00390625, zero point 0" in text
+    assert "labels: bricks, grass" in text
+    assert "  preset: mobilenet_v2_100_224" in text
+    assert "1 FULLY_CONNECTED v4" in text
+
+
+def test_json_and_tensors(cli: Run, run_folder: Path) -> None:
+    model = run_folder / "model.float32.tflite"
+    description = json.loads(cli("inspect", model, "--json").succeeds().out)
+    assert description["labels"] == ["bricks", "grass"]
+    assert description["card"]["precision"] == "float32"
+    listed = cli("inspect", model, "--tensors").succeeds().out
+    for tensor in description["tensors"]:
+        if len(tensor["name"]) < 30:
+            assert tensor["name"] in listed
+
+
+def test_a_model_of_others(cli: Run) -> None:
+    text = cli("inspect", bundled_folder() / "mobilenet_v2_100_224.int8.tflite").succeeds().out
+    assert "labels: none" in text
+    assert "card: none (not written by edgeretrain)" in text
+
+
+def test_what_is_no_model(cli: Run, run_folder: Path, tmp_path: Path) -> None:
+    cli("inspect", tmp_path / "no.tflite").fails("no.tflite: cannot be read", "Give a .tflite file")
+    text = tmp_path / "text.tflite"
+    text.write_text("This is no model.")
+    cli("inspect", text).fails("text.tflite: this is not a TFLite model", "Give a .tflite file")
+
+
+@pytest.mark.parametrize("part", [0.0001, 0.3, 0.9])
+def test_a_model_that_is_cut_off(part: float, cli: Run, run_folder: Path, tmp_path: Path) -> None:
+    data = (run_folder / "model.int8.tflite").read_bytes()
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes(data[: int(len(data) * part)])
+    cli("inspect", cut).fails("cut.tflite", "damaged or cut off", "Copy or make it again")

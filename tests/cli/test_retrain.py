@@ -1,0 +1,105 @@
+"""`edgeretrain retrain`: what it writes and prints. What it refuses is in test_bad_input.py."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Run, command, make_photos, snapshot
+from edgeretrain.pipeline import Options, retrain
+
+
+def test_the_run_folder(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    ended = cli("retrain", photo_folder, "--out", tmp_path / "run", "--precision", "all").succeeds()
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        *("labels.txt", "report.json", "report.html"),
+        *(f"model.{precision}.tflite" for precision in ("float32", "float16", "dynamic", "int8")),
+    }
+    for model in (tmp_path / "run").glob("*.tflite"):
+        assert f"{model.stat().st_size:,}" in ended.out
+    assert ended.out.splitlines()[-1] == f"Models and report: {tmp_path / 'run' / 'report.html'}"
+    assert "Checking photos: 12 of 12" in ended.err
+    assert "Tested on 2 photos that no model was trained on (8 for training, 2 for validation" in ended.out
+
+
+def test_the_command_line_and_python_give_the_same_bytes(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    ended = cli("retrain", photo_folder, "--out", tmp_path / "one", "--quiet", "--json").succeeds()
+    report = retrain(photo_folder, tmp_path / "other", options=Options(validation_percentage=10))
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "other")
+    assert json.loads(ended.out) == report == json.loads((tmp_path / "one" / "report.json").read_text("utf-8"))
+
+
+def test_neither_place_nor_cores_nor_order_change_a_byte(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    """Moved elsewhere, written in another order, on one thread, from an empty cache."""
+    moved = tmp_path / "moved"
+    for photo in sorted(photo_folder.rglob("*.png"), reverse=True):
+        copy = moved / photo.relative_to(photo_folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(photo.read_bytes())
+        os.utime(copy, (0, 0))
+    cli("retrain", photo_folder, "-o", tmp_path / "one", "-q").succeeds()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGERETRAIN_CACHE", str(tmp_path / "cache"))
+        cli("retrain", moved, "-o", tmp_path / "other", "-q", "--workers", 1).succeeds()
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "other")
+
+
+def test_precisions_in_any_order_and_twice(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    given = ("-p", "int8", "-p", "float32", "-p", "int8")
+    report = json.loads(cli("retrain", photo_folder, "-o", tmp_path / "run", "-q", "--json", *given).succeeds().out)
+    assert [model["precision"] for model in report["models"]] == ["float32", "int8"]
+
+
+def test_a_new_run_replaces_the_old_one(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    cli("retrain", photo_folder, "-o", tmp_path / "run", "-q").succeeds()
+    cli("retrain", photo_folder, "-o", tmp_path / "run", "-q", "-p", "float16").succeeds()
+    assert [path.name for path in (tmp_path / "run").glob("*.tflite")] == ["model.float16.tflite"]
+
+
+def test_every_option_is_in_the_report(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    arguments = (
+        *("--fit", "crop", "--validation-percentage", "20", "--testing-percentage", "30", "--class-weight", "none"),
+        *("--how-many-training-steps", "50", "--learning-rate", "0.02", "--train-batch-size", "7", "--seed", "3"),
+        *("--flip-left-right", "--preset", "mobilenet_1.0_224", "-p", "int8"),
+    )
+    ended = cli("retrain", photo_folder, "-o", tmp_path / "run", "-q", "--json", *arguments).succeeds()
+    report = json.loads(ended.out)
+    assert report["preset"] == "mobilenet_v1_100_224"
+    assert report["options"] == {
+        **{"fit": "crop", "validation_percentage": 20.0, "testing_percentage": 30.0, "class_weight": "none"},
+        **{"flip_left_right": True, "seed": 3, "sgd": {"steps": 50, "learning_rate": 0.02, "batch_size": 7}},
+    }
+
+
+def test_quiet_says_nothing_on_stderr(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    assert cli("retrain", photo_folder, "-o", tmp_path / "run", "-q", "-p", "int8").succeeds().err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_bars_on_a_terminal(photo_folder: Path, tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    given = command("retrain", photo_folder, "-o", tmp_path / "run", "-p", "int8")
+    child = subprocess.Popen(given, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux' end of file
+        while data := os.read(ours, 4096):
+            shown += data
+    os.close(ours)
+    assert child.wait() == 0
+    assert "Bottlenecks mobilenet_v2_100_224 int8" in shown.decode()
+    assert "12/12" in shown.decode()
+
+
+def test_the_default_run_folder(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_photos(tmp_path / "elsewhere" / "my flowers")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    cli("retrain", "../elsewhere/my flowers", "-q", "-p", "int8").succeeds()
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["my flowers-run"]

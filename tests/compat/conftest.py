@@ -1,0 +1,39 @@
+"""One retrain on real photos in all four precisions, and environments of other packages to run its files in."""
+
+import os
+from pathlib import Path
+
+import pytest
+from environments import Environment, Retrained, make_environment
+
+
+@pytest.fixture(scope="session")
+def retrained(tmp_path_factory: pytest.TempPathFactory) -> Retrained:
+    pytest.importorskip("ai_edge_litert")
+    flowers = Path(os.environ.get("EDGERETRAIN_PHOTOS", "nowhere")) / "flower_photos"
+    if not flowers.is_dir():
+        pytest.skip("EDGERETRAIN_PHOTOS names no folder that holds flower_photos")
+    from edgeretrain.photos import find_photos
+    from edgeretrain.pipeline import retrain
+    from edgeretrain.presets import PRECISIONS
+    from edgeretrain.run_folder import model_file
+    from edgeretrain.split import split_photos
+
+    root = tmp_path_factory.mktemp("retrained")
+    retrain(flowers, root / "run", precisions=PRECISIONS, cache=root / "cache", runtime="ai_edge_litert")
+    found = find_photos(flowers)
+    photos = [photo.path for photo in found.photos]
+    position = {path: index for index, path in enumerate(photos)}
+    testing = split_photos(found, validation_percentage=10, testing_percentage=10).testing
+    return Retrained(
+        folder=root / "run",
+        models=[root / "run" / model_file(precision) for precision in PRECISIONS],
+        labels=(root / "run" / "labels.txt").read_text(encoding="utf-8").splitlines(),
+        photos=photos,
+        testing=[position[photo.path] for photo in testing],
+    )
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return lambda *requirements: make_environment(tmp_path_factory.mktemp("environment"), *requirements)
