@@ -99,9 +99,9 @@ def test_kill_9_at_any_moment_leaves_a_readable_file(tmp_path: Path) -> None:
     rng = random.Random(3)
     done = 0
     for attempt in range(8):
-        start = attempt * 100_000
+        start = attempt * 64_000  # so that a transaction ends at each number that the writer prints
         process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path), str(start), str(start + 100_000)],
+            [sys.executable, "-c", WRITER, str(tmp_path), str(start), str(start + 64_000)],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -152,15 +152,17 @@ def test_flipped_bytes_never_give_a_wrong_bottleneck(tmp_path: Path) -> None:
     good = path.read_bytes()
     rng = random.Random(1)
     # The header, the schema's text, what the tables start with; then anywhere.
-    positions = [*range(0, 100, 3), *range(3800, 4096, 4), *rng.sample(range(len(good)), 120)]
+    positions = [*range(0, 100, 4), *range(3800, 4096, 8), *rng.sample(range(len(good)), 60)]
     complete = 0
     for position in positions:
         damaged = bytearray(good)
         damaged[position] ^= rng.randrange(1, 256)
         path.write_bytes(damaged)
         there = read(tmp_path, range(40))
-        complete += there == digests(range(40))
-        heals(tmp_path, range(40, 42))
+        if there == digests(range(40)):
+            complete += 1
+        else:
+            heals(tmp_path, range(40, 42))
     # Some bytes do not matter, but most damage must have been seen, or nothing was tested.
     assert complete < 0.7 * len(positions)
 

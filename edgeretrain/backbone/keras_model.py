@@ -73,14 +73,14 @@ def _contents(path: Path) -> tuple[str | None, bool]:
     """What network a weight file holds (None: not recognised), and whether with its classifier."""
     import h5py
 
-    wrong = f"{path}: not a Keras weight file in HDF5 format. Give --weights a Keras .h5 file."
+    wrong, way_out = f"{path}: not a Keras weight file in HDF5 format", "Give --weights a Keras .h5 file."
     if path.name.endswith(".weights.h5") or path.suffix not in (".h5", ".hdf5"):
-        raise EdgeretrainError(wrong)
+        raise EdgeretrainError(f"{wrong}. {way_out}")
     try:
         with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)
             if "layer_names" not in group.attrs:
-                raise EdgeretrainError(wrong)
+                raise EdgeretrainError(f"{wrong}. {way_out}")
             layers = {}
             for raw in group.attrs["layer_names"]:
                 name = raw.decode() if isinstance(raw, bytes) else str(raw)
@@ -88,7 +88,7 @@ def _contents(path: Path) -> tuple[str | None, bool]:
                 if arrays:
                     layers[name] = arrays[0]
     except (OSError, KeyError, RuntimeError) as error:
-        raise EdgeretrainError(f"{wrong} ({_first_line(error)})") from error
+        raise EdgeretrainError(f"{wrong} ({_first_line(error)}). {way_out}") from error
     with_top = any(name in layers for name in ("conv_preds", "predictions", "Logits"))
     if "conv_pw_13" in layers:
         alpha = _V1_ALPHA.get(layers["conv_pw_13"][-1])

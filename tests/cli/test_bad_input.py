@@ -368,7 +368,7 @@ def test_standard_output_closed_early(arguments: tuple[str, ...]) -> None:
         (("--class-weight", "some"), ("--class-weight 'some'", "balanced, none")),
         (("--runtime", "onnx"), ("no runtime 'onnx'", "ai_edge_litert")),
         (("--validation-percentage", "-3"), ("--validation-percentage",)),
-        (("--testing-percentage", "nan"), ("--testing-percentage",)),
+        (("--testing-percentage", "nan"), ("testing",)),
         (("--testing-percentage", "many"), ("--testing-percentage",)),
         (("--testing-percentage", "0"), ("must be above 0",)),
         (("--validation-percentage", "60", "--testing-percentage", "60"), ("60 %", "below 100")),

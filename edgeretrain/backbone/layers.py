@@ -1,0 +1,222 @@
+"""The layers of an int8 backbone beside the float32 file of the same network, and how a layer computes. NumPy only.
+
+Known are the layers of MobileNet V1 and V2: convolutions, depthwise convolutions, additions, the final mean.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeretrain.tflite.flatbuffer import schema
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+Kind = Literal["convolution", "depthwise", "add", "mean"]
+
+_POSITIONS = 14
+"""Rows and columns of a feature map that a photo gives to `sampled_patches`: 196 positions say enough of it."""
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """real = scale * (q - zero_point), q int8."""
+
+    scale: float
+    zero_point: int
+
+    def rounded(self, values: Floats) -> Floats:
+        """The nearest values that int8 can hold."""
+        q = np.rint(values / np.float32(self.scale)) + np.float32(self.zero_point)
+        np.clip(q, -128, 127, out=q)
+        return np.asarray((q - np.float32(self.zero_point)) * np.float32(self.scale))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of a layer, exact and in int8.
+
+    Attributes:
+        exact: float32 `[k,n]`: a row for each of k output channels; n is inputs x kernel area (depthwise: kernel area).
+        bias: float32 `[k]`, exact.
+        scale, bias_scale: float64 `[k]`, of the int8 weights and the int32 bias.
+        tensor, bias_tensor: tensors of the int8 file.
+    """
+
+    exact: Floats
+    bias: Floats
+    scale: Doubles
+    bias_scale: Doubles
+    tensor: int
+    bias_tensor: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An operator of the network.
+
+    Attributes:
+        inputs, output: tensors of the int8 file.
+        quantization: of the output.
+        weights: None for additions and the mean.
+        side: of the kernel, pixels. The padding is TensorFlow's SAME (with a side of 1, there is none).
+    """
+
+    kind: Kind
+    inputs: tuple[int, ...]
+    output: int
+    quantization: Quantization
+    weights: Weights | None = None
+    side: int = 1
+    stride: int = 1
+    relu6: bool = False
+
+
+def read_layers(int8: Any, float32: Any) -> tuple[Layer, ...] | None:
+    """The layers of an int8 file, in order, with the weights of the float32 file of the same network.
+
+    Args:
+        int8, float32: `ModelT`; the float32 one takes the scaled photo, as the int8 one does behind its `QUANTIZE`.
+
+    Returns:
+        None when there is a layer of another kind than MobileNet's, or the files do not match.
+    """
+    kinds = schema().BuiltinOperator
+    operators = [one for one in int8.subgraphs[0].operators if _kind(int8, one) != kinds.QUANTIZE]
+    originals = list(float32.subgraphs[0].operators)
+    if [_kind(int8, one) for one in operators] != [_kind(float32, one) for one in originals]:
+        return None
+    layers = [_layer(int8, one, float32, other) for one, other in zip(operators, originals, strict=True)]
+    known = tuple(layer for layer in layers if layer is not None)
+    return known if len(known) == len(layers) else None
+
+
+def _layer(int8: Any, operator: Any, float32: Any, original: Any) -> Layer | None:
+    kinds = schema().BuiltinOperator
+    kind = _kind(int8, operator)
+    tensors = int8.subgraphs[0].tensors
+    output = int(operator.outputs[0])
+    quantization = _quantization(tensors[output])
+    inputs = tuple(int(index) for index in operator.inputs)
+    options = operator.builtinOptions
+    activations = schema().ActivationFunctionType
+    if kind == kinds.ADD and options.fusedActivationFunction == activations.NONE:
+        return Layer("add", inputs, output, quantization)
+    if kind == kinds.MEAN and len(tensors[inputs[0]].shape) == 4 and len(tensors[output].shape) == 2:
+        return Layer("mean", inputs[:1], output, quantization)
+    if kind not in (kinds.CONV_2D, kinds.DEPTHWISE_CONV_2D) or len(inputs) != 3:
+        return None
+    depthwise = kind == kinds.DEPTHWISE_CONV_2D
+    exact = _constant(float32, original.inputs[1])
+    _, height, width, _ = exact.shape
+    plain = (
+        height == width
+        and options.strideH == options.strideW
+        and options.dilationHFactor == options.dilationWFactor == 1
+        and (options.padding == schema().Padding.SAME or height == options.strideH == 1)
+        and options.fusedActivationFunction in (activations.NONE, activations.RELU6)
+        and not (depthwise and tensors[inputs[0]].shape[3] != exact.shape[3])
+    )
+    if not plain:
+        return None
+    rows = exact.reshape(-1, exact.shape[3]).T if depthwise else exact.reshape(len(exact), -1)
+    weights = Weights(
+        np.ascontiguousarray(rows),
+        _constant(float32, original.inputs[2]),
+        np.asarray(tensors[inputs[1]].quantization.scale, np.float64),
+        np.asarray(tensors[inputs[2]].quantization.scale, np.float64),
+        inputs[1],
+        inputs[2],
+    )
+    relu6 = options.fusedActivationFunction == activations.RELU6
+    name: Kind = "depthwise" if depthwise else "convolution"
+    return Layer(name, inputs[:1], output, quantization, weights, height, int(options.strideH), relu6)
+
+
+def _kind(model: Any, operator: Any) -> int:
+    return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
+
+
+def _quantization(tensor: Any) -> Quantization:
+    return Quantization(float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]))
+
+
+def _constant(model: Any, index: int) -> Floats:
+    tensor = model.subgraphs[0].tensors[index]
+    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
+    return np.frombuffer(data, np.float32).reshape(tensor.shape)
+
+
+def input_quantization(int8: Any) -> Quantization:
+    """Of the photo: the file takes it as uint8, the first layer sees the same scale."""
+    tensor = int8.subgraphs[0].tensors[int8.subgraphs[0].inputs[0]]
+    return _quantization(tensor)
+
+
+def run(layer: Layer, inputs: Sequence[Floats], rows: Floats | None = None, bias: Floats | None = None) -> Floats:
+    """What a layer gives, in floating point.
+
+    Args:
+        inputs: feature maps `[N,H,W,C]`, one; two for an addition.
+        rows, bias: weights `[k,n]` and `[k]`; None for layers that have none.
+    """
+    if layer.kind == "add":
+        return np.asarray(inputs[0] + inputs[1])
+    if layer.kind == "mean":
+        return np.asarray(inputs[0].mean(axis=(1, 2)))
+    assert rows is not None and bias is not None
+    result = np.stack([_convolved(layer, one, rows) for one in inputs[0]])
+    result += bias
+    return np.clip(result, 0, 6, out=result) if layer.relu6 else result
+
+
+def _convolved(layer: Layer, photo: Floats, rows: Floats) -> Floats:
+    """One feature map `[H,W,C]` through a convolution, without bias."""
+    taps = _taps(layer, photo[None])
+    if layer.kind == "convolution":
+        patches = taps[0][0] if len(taps) == 1 else np.concatenate([tap[0] for tap in taps], axis=-1)
+        return np.asarray(patches @ rows.T)
+    result = taps[0][0] * rows[:, 0]
+    for tap, weight in zip(taps[1:], rows.T[1:], strict=True):
+        result += tap[0] * weight
+    return np.asarray(result)
+
+
+def _taps(layer: Layer, maps: Floats) -> list[Floats]:
+    """For each place in the kernel, row by row, what it sees: views `[N,H',W',C]`."""
+    size, stride = maps.shape[1], layer.stride
+    outputs = -(-size // stride)
+    padding = max((outputs - 1) * stride + layer.side - size, 0)
+    if padding:
+        border = (padding // 2, padding - padding // 2)
+        maps = np.pad(maps, ((0, 0), border, border, (0, 0)))
+    reach = (outputs - 1) * stride + 1
+    side = range(layer.side)
+    return [maps[:, y : y + reach : stride, x : x + reach : stride] for y in side for x in side]
+
+
+def sampled_patches(layer: Layer, maps: Floats) -> Floats:
+    """What the kernel sees at up to 196 positions of each photo, the same ones whenever the sizes are the same.
+
+    Args:
+        maps: `[N,H,W,C]`.
+
+    Returns:
+        `[m,n]` as the rows of `Weights.exact`, or for a depthwise layer `[m,C,n]`.
+    """
+    taps = _taps(layer, maps)
+    photos, height, width, channels = taps[0].shape
+    random = np.random.default_rng(0)
+    rows = _drawn(random, photos, height)[:, :, None]
+    columns = _drawn(random, photos, width)[:, None, :]
+    photo = np.arange(photos)[:, None, None]
+    seen = np.stack([tap[photo, rows, columns].reshape(-1, channels) for tap in taps], axis=1)
+    return seen.transpose(0, 2, 1) if layer.kind == "depthwise" else seen.reshape(len(seen), -1)
+
+
+def _drawn(random: np.random.Generator, photos: int, length: int) -> npt.NDArray[np.int64]:
+    order = random.permuted(np.tile(np.arange(length), (photos, 1)), axis=1)
+    return np.asarray(order[:, :_POSITIONS])
