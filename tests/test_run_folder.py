@@ -80,10 +80,10 @@ def test_an_exception_leaves_everything_as_it_was(tmp_path: Path, error: type[Ba
 
 def test_a_disk_that_fills_up_is_told_with_the_folder(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with pytest.raises(EdgeretrainError, match=r"run: cannot be written \(No space left.*\)\. Free some room"):
-        with new_run_folder(out) as folder:
-            (folder / REPORT_FILE).write_text("half")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    told = pytest.raises(EdgeretrainError, match=r"run: cannot be written \(No space left.*\)\. Free some room")
+    with told, new_run_folder(out) as folder:
+        (folder / REPORT_FILE).write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,7 @@ from edgeretrain.backbone.contract import bottlenecks_of, check_contract
 from edgeretrain.backbone.convert import FrozenGraph, convert
 from edgeretrain.backbone.keras_model import keras_model, load_weights, randomize
 from edgeretrain.backbone.quiet import quiet
+from edgeretrain.backbone.refine import refine
 from edgeretrain.backbone.weights import Weights, find_weights, given_weights
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import Precision, Preset, get_preset
@@ -76,7 +77,7 @@ def build_backbones(
             "input": {"dtype": "uint8" if precision == "int8" else "float32", "range": "0..255 RGB"},
         }
         if precision == "int8":
-            card["calibration"] = calibration_card(calibration, len(photos))
+            card["calibration"] = calibration_card(calibration, len(photos)) | {"steps": steps}
         backbones.append(write_backbone(out, data, card))
     progress(step, total, total)
     return backbones

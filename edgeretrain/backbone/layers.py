@@ -79,14 +79,14 @@ def read_layers(int8: Any, float32: Any) -> tuple[Layer, ...] | None:
     """The layers of an int8 file, in order, with the weights of the float32 file of the same network.
 
     Args:
-        int8, float32: `ModelT`; the float32 one takes the scaled photo, as the int8 one does behind its `QUANTIZE`.
+        int8, float32: `ModelT`. What comes before the first layer (int8: `QUANTIZE`; float32: the scaling) is left out.
 
     Returns:
         None when there is a layer of another kind than MobileNet's, or the files do not match.
     """
     kinds = schema().BuiltinOperator
     operators = [one for one in int8.subgraphs[0].operators if _kind(int8, one) != kinds.QUANTIZE]
-    originals = list(float32.subgraphs[0].operators)
+    originals = [one for one in float32.subgraphs[0].operators if _kind(float32, one) not in (kinds.MUL, kinds.SUB)]
     if [_kind(int8, one) for one in operators] != [_kind(float32, one) for one in originals]:
         return None
     layers = [_layer(int8, one, float32, other) for one, other in zip(operators, originals, strict=True)]

@@ -48,7 +48,7 @@ def refine(
 
     Args:
         int8: takes the photo as uint8.
-        float32: the same network, as converted; takes the scaled photo.
+        float32: the file of the same network in that precision.
         photos: for calibration, each `uint8 [S,S,3]`.
         steps: some of STEPS.
 
@@ -86,8 +86,7 @@ def _refined(
     integers = _stored(model, layer, weights)
     if layer.kind == "depthwise" and "depthwise rounding" in steps:
         integers = round_depthwise(weights.exact.astype(np.float64), weights.scale, covariance_of(seen_patches))
-        table = integers.T if layer.kind == "depthwise" else integers
-        _write(model, weights.tensor, np.ascontiguousarray(table))
+        _write(model, weights.tensor, np.ascontiguousarray(integers.T))
     rows = integers * weights.scale[:, None]
     bias = weights.bias.astype(np.float64)
     if "bias correction" in steps:

@@ -14,7 +14,7 @@ def demo_command(
     flowers: Annotated[
         bool,
         typer.Option(
-            "--flowers", help="On TensorFlow's flower_photos (3,670 photos, a download of 218 MB) in place of surfaces."
+            "--flowers", help="On TensorFlow's flower_photos (3,670 photos, a download of 229 MB) in place of surfaces."
         ),
     ] = False,
     out: Annotated[

@@ -61,9 +61,7 @@ def outputs(case: Case) -> npt.NDArray[np.float32]:
 @pytest.mark.parametrize(
     ("precision", "tolerance"), [("float32", 1e-6), ("float16", 1e-3), ("dynamic", 0.05), ("int8", 0.06)]
 )
-def test_the_file_is_backbone_and_head(
-    cases: dict[Precision, Case], precision: Precision, tolerance: float
-) -> None:
+def test_the_file_is_backbone_and_head(cases: dict[Precision, Case], precision: Precision, tolerance: float) -> None:
     case = cases[precision]
     found, expected = outputs(case), case.head.probabilities(case.bottlenecks)
     assert found.shape == (24, 3)
@@ -165,7 +163,8 @@ def test_the_backbone_stays_as_it_is(cases: dict[Precision, Case], precision: Pr
         if before.data is not None:
             assert before.data.tobytes() == after.data.tobytes()
             if len(before.data) > 1000:
-                searched = case.model.index(before.data.tobytes(), 0) and searched + 1
+                assert before.data.tobytes() in case.model
+                searched += 1
     assert searched > 30
     for before, after in zip(backbone.subgraphs[0].tensors, model.subgraphs[0].tensors, strict=False):
         assert (before.name, before.type, before.buffer) == (after.name, after.type, after.buffer)
@@ -253,13 +252,13 @@ def test_a_bottleneck_of_another_length(cases: dict[Precision, Case]) -> None:
         short = Head(case.head.weights[:1000], case.head.bias)
         kind = "int8" if precision == "int8" else "float32"
         message = refusal(case.backbone, short, precision, case.bottlenecks[:, :1000])
-        assert f"its output is no {kind} bottleneck of 1000 numbers. Give a {precision} backbone" in message
+        assert f"its output is not {kind} [1, 1000]" in message
 
 
 def test_a_backbone_of_another_precision(cases: dict[Precision, Case]) -> None:
     integer, real = cases["int8"], cases["float32"]
-    assert "no float32 bottleneck" in refusal(integer.backbone, real.head, "float32", real.bottlenecks)
-    assert "no int8 bottleneck" in refusal(real.backbone, integer.head, "int8", integer.bottlenecks)
+    assert "not float32 [1, 1280]" in refusal(integer.backbone, real.head, "float32", real.bottlenecks)
+    assert "not int8 [1, 1280]" in refusal(real.backbone, integer.head, "int8", integer.bottlenecks)
 
 
 def test_a_backbone_without_a_graph(cases: dict[Precision, Case], tmp_path: Path) -> None:
