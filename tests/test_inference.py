@@ -136,6 +136,22 @@ def test_leaving_early_ends_the_threads(photos: tuple[Photo, ...], model: Path) 
     assert threading.active_count() == before
 
 
+def test_leaving_early_starts_no_more_photos(
+    photos: tuple[Photo, ...], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def counted(*_: object) -> tuple[np.ndarray]:
+        started.append(1)
+        return (np.zeros(1, np.float32),)
+
+    monkeypatch.setattr(inference, "_run_photo", counted)
+    with contextlib.closing(run_photos(photos * 1000, [model], fit="squash", workers=2)) as outcomes:
+        next(outcomes)
+    # The two workers' own, what waits in the queue of 32, and what they do while it is emptied.
+    assert len(started) < 1000
+
+
 def test_a_slow_reader_is_waited_for(photos: tuple[Photo, ...], model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The results that wait stay few, however many photos there are."""
     started: list[int] = []

@@ -14,9 +14,10 @@ from garden import Run, encoded, jpeg, put, texture
 from edgeretrain import pipeline
 from edgeretrain.backbone import find_backbone
 from edgeretrain.backbone.artifact import sha256
+from edgeretrain.bottlenecks import compute_bottlenecks
 from edgeretrain.classifier import Classifier
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.head import Sgd
+from edgeretrain.head import Sgd, fit_logistic
 from edgeretrain.photos import find_photos
 from edgeretrain.pipeline import Options, retrain
 from edgeretrain.presets import PRECISIONS
@@ -108,6 +109,31 @@ def test_nothing_of_this_machine_is_written(run: Run) -> None:
             assert str(place).encode() not in content, path.name
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_head_learns_from_training_and_validation_photos(run: Run, cache: Path, tmp_path: Path, flip: bool) -> None:
+    """At the strength that the validation photos chose; not from the test photos; from mirrored ones if told so."""
+    options = Options(flip_left_right=flip)
+    report = retrain(run.photos, tmp_path / "run", precisions=["float32"], options=options)
+    photo_set = find_photos(run.photos)
+    split = split_photos(photo_set)
+    learnt = split.training + split.validation
+    backbone = find_backbone("mobilenet_v2_100_224", "float32")
+    values = compute_bottlenecks(learnt, backbone, fit="squash", cache=cache).values
+    labels = np.array([photo_set.labels.index(photo.label) for photo in learnt])
+    if flip:
+        mirrored = compute_bottlenecks(learnt, backbone, fit="squash", flip=True, cache=cache).values
+        values, labels = np.concatenate([values, mirrored]), np.concatenate([labels, labels])
+    head = fit_logistic(values, labels, np.arange(len(labels)), 3, l2=report["models"][0]["head"]["l2"])
+    testing = compute_bottlenecks(split.testing, backbone, fit="squash", cache=cache).values
+    classifier = Classifier(tmp_path / "run" / "model.float32.tflite")
+    found = np.stack([classifier.probabilities(photo.path) for photo in split.testing])
+    assert np.abs(found - head.probabilities(testing)).max() < 1e-3
+    without = fit_logistic(
+        values, labels, np.arange(len(split.training)), 3, l2=report["models"][0]["head"]["l2"]
+    ).probabilities(testing)
+    assert np.abs(found - without).max() > 1e-2
+
+
 # The same bytes
 
 
@@ -119,7 +145,7 @@ def test_same_bytes_warm_with_any_number_of_workers(run: Run, tmp_path: Path, wo
 
 def test_same_bytes_cold_and_with_the_photos_moved(run: Run, photos: Path, tmp_path: Path) -> None:
     moved = photos.rename(tmp_path / "Fotos, verschoben")
-    retrain(moved, tmp_path / "run", precisions=reversed(PRECISIONS), cache=tmp_path / "cache")  # type: ignore[arg-type]
+    retrain(moved, tmp_path / "run", precisions=PRECISIONS[::-1], cache=tmp_path / "cache")
     assert digests(tmp_path / "run") == digests(run.out)
 
 

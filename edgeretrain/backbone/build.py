@@ -58,9 +58,15 @@ def build_backbones(
         graph = freeze(model, wanted.resolution)
     photos = list(calibration_pixels(calibration, wanted.resolution)) if "int8" in precisions else []
     backbones = []
+    float32 = b""
     for done, precision in enumerate(precisions, start=1):
         progress(step, done, total)
-        data = convert(graph, precision, lambda: photos)
+        if precision in ("float32", "int8"):
+            float32 = float32 or convert(graph, "float32")
+        data = float32 if precision == "float32" else convert(graph, precision, lambda: photos)
+        steps: list[str] = []
+        if precision == "int8":
+            data, steps = refine(data, float32, photos)
         check_contract(data, wanted, precision)
         if precision == "float32":
             _check_against(model, data, wanted)

@@ -4,9 +4,9 @@ Two steps, layer by layer from the photo on, each layer seeing what the correcte
 
 1. depthwise weights are rounded up or down so that their errors cancel (`rounding.py`);
 2. biases are corrected: the inputs of most layers are ReLU6 outputs with large means, so rounded weights and inputs
-   shift the mean of every output channel. The shift, measured on the calibration photos, is taken off the bias. Nagel et
-   al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, arXiv:1906.04721, section 4.2
-   and appendix D.
+   shift the mean of every output channel. The shift, measured on the calibration photos, is taken off the bias: Nagel
+   et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, arXiv:1906.04721, section
+   4.2 and, for measured means, appendix D.
 
 Only the numbers in the weights and biases change: operators, shapes, scales and zero points are TensorFlow's.
 What they gain: benchmarks/int8_backbone.md.
@@ -22,7 +22,6 @@ from edgeretrain.backbone.layers import (
     Doubles,
     Floats,
     Layer,
-    Quantization,
     Weights,
     input_quantization,
     read_layers,
@@ -112,7 +111,7 @@ def _stored(model: Any, layer: Layer, weights: Weights) -> npt.NDArray[np.int8]:
 
 
 def _write(model: Any, index: int, values: npt.NDArray[Any]) -> None:
-    """Give a constant tensor other numbers. It may share its buffer with another tensor: it gets one of its own then."""
+    """Give a constant tensor other numbers; in a buffer of its own, when it shared one with another tensor."""
     tensors = model.subgraphs[0].tensors
     data = values.tobytes()
     if sum(tensor.buffer == tensors[index].buffer for tensor in tensors) > 1:

@@ -116,7 +116,12 @@ def test_a_calibration_folder_is_used_and_named(tmp_path: Path) -> None:
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     pytest.importorskip("tensorflow")
     (backbone,) = build_backbones(SMALL, ["int8"], weights="random", calibration=folder, out=tmp_path / "out")
-    assert backbone.card["calibration"] == {"source": "folder my photos", "photos": 3, "seed": 0}
+    assert backbone.card["calibration"] == {
+        "source": "folder my photos",
+        "photos": 3,
+        "seed": 0,
+        "steps": ["depthwise rounding", "bias correction"],
+    }
     assert str(tmp_path) not in json.dumps(backbone.card)
 
 

@@ -176,15 +176,39 @@ def test_the_backbone_stays_as_it_is(cases: dict[Precision, Case], precision: Pr
         assert np.array_equal(before.inputs, after.inputs) and np.array_equal(before.outputs, after.outputs)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_signatures_lead_to_the_probabilities(cases: dict[Precision, Case], precision: Precision) -> None:
-    case = cases[precision]
-    signatures = interpreter_module.Interpreter(model_content=case.model).get_signature_list()
-    before = interpreter_module.Interpreter(model_path=str(case.backbone)).get_signature_list()
-    assert signatures.keys() == before.keys()
-    for name, signature in signatures.items():
-        assert signature["inputs"] == before[name]["inputs"]
-        assert signature["outputs"] == ["probabilities"]
+def test_signatures_lead_to_the_probabilities(cases: dict[Precision, Case], tmp_path: Path) -> None:
+    case = cases["float32"]
+    model = read_model(case.backbone)
+    graph = model.subgraphs[0]
+    signature = schema().SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+    signature.inputs, signature.outputs = [schema().TensorMapT()], [schema().TensorMapT()]
+    signature.inputs[0].name, signature.inputs[0].tensorIndex = "photo", int(graph.inputs[0])
+    signature.outputs[0].name, signature.outputs[0].tensorIndex = "bottleneck", int(graph.outputs[0])
+    model.signatureDefs = [signature]
+    path = tmp_path / "signed.tflite"
+    path.write_bytes(write_model(model))
+    content = write_model(append_head(path, case.head, "float32", case.bottlenecks))
+    runner = interpreter_module.Interpreter(model_content=content).get_signature_runner("serving_default")
+    found = runner(photo=case.pixels[0].astype(np.float32)[None])
+    assert list(found) == ["probabilities"]
+    assert np.allclose(found["probabilities"], outputs(case)[0], atol=1e-6)
+
+
+def test_rounding_the_weights_does_not_shift_the_mean_logits(cases: dict[Precision, Case]) -> None:
+    """int8: what the rounded weights add to the mean logit of the training photos is taken off the bias."""
+    case = cases["int8"]
+    model = schema().ModelT.InitFromPackedBuf(
+        write_model(append_head(case.backbone, case.head, "int8", case.bottlenecks)), 0
+    )
+    named = {tensor.name.decode(): tensor for tensor in model.subgraphs[0].tensors}
+    stored, offset = named["head/weights"], named["head/bias"]
+    weights = model.buffers[stored.buffer].data.view(np.int8).reshape(stored.shape) * stored.quantization.scale[0]
+    bias = model.buffers[offset.buffer].data.view(np.int32) * offset.quantization.scale[0]
+    shift = (case.bottlenecks @ weights.T + bias - case.bottlenecks @ case.head.weights - case.head.bias).mean(axis=0)
+    assert np.abs(shift).max() < 2 * offset.quantization.scale[0]
+    uncorrected = (case.bottlenecks @ (weights.T - case.head.weights)).mean(axis=0)
+    assert np.abs(uncorrected).max() > 10 * np.abs(shift).max()  # or there was nothing to correct
 
 
 @pytest.mark.parametrize("classes", [2, 5, 100, 1000])
