@@ -43,7 +43,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Probabilities `[n, k]` on one fold, one array per precision: of the file, and of its head before it was stored."""
+    """Probabilities `[n, k]` on one fold, an array per precision: of the file, and of its head before it was stored."""
 
     files: Sequence[npt.NDArray[np.float32]]
     heads: Sequence[npt.NDArray[np.float32]]

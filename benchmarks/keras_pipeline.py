@@ -1,4 +1,4 @@
-"""The usual way, to measure ours against: Keras `predict` for bottlenecks, `Dense` fit, one TFLiteConverter per precision.
+"""The usual way, to measure ours against: Keras `predict`, `Dense` fit, one TFLiteConverter call per precision.
 
     python benchmarks/keras_pipeline.py PHOTOS OUT float32 int8
 

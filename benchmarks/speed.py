@@ -87,9 +87,8 @@ def core_seconds(work: Callable[[Photo], object], photos: list[Photo]) -> float:
 def against_parts(folder: Path) -> None:
     """Core-seconds per photo: the whole bottleneck phase against decode + resize alone plus invoke alone."""
     photos = list(find_photos(folder).photos)
-    print(
-        "\n| precision | decode + resize, ms | invoke, ms | bottleneck phase, ms | ratio | asked |\n|---|---|---|---|---|---|"
-    )
+    print("\n| precision | decode + resize, ms | invoke, ms | bottleneck phase, ms | ratio | asked |")
+    print("|---|---|---|---|---|---|")
     for precision in PRECISIONS:
         backbone = find_backbone("mobilenet_v2_100_224", precision)
         own = threading.local()

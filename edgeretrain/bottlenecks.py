@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.bottleneck_cache import BottleneckCache
 from edgeretrain.errors import UnreadablePhoto
 from edgeretrain.inference import run_photos
 from edgeretrain.photos import Photo, Skipped
-from edgeretrain.pixels import Fit
+from edgeretrain.pixels import PIXELS_VERSION, Fit
 from edgeretrain.progress import Progress, silent
 from edgeretrain.tflite.runtime import Network, Runtime, load_runtime
 
@@ -54,8 +55,9 @@ def compute_bottlenecks(
         EdgeretrainError: the backbone does not load, the cache folder cannot be written, or a photo changes meanwhile.
     """
     runtime = runtime or load_runtime()
-    # Another runtime, or another version of it, rounds quantized operators differently.
-    settings = f"{backbone.digest} {runtime} {fit}{' flipped' if flip else ''}"
+    # Another version of the runtime rounds quantized operators differently, another Pillow decodes JPEG differently.
+    maker = f"{backbone.digest} {runtime} Pillow {PIL.__version__}"
+    settings = f"{maker} pixels {PIXELS_VERSION} {fit}{' flipped' if flip else ''}"
     with BottleneckCache(cache, settings) as cached:
         first: dict[str, int] = {}  # byte-identical photos are run once
         for index, photo in enumerate(photos):

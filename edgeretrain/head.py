@@ -6,7 +6,6 @@ gradient descent for a number of steps. `benchmarks/heads.md` says why the first
 """
 
 import functools
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.lbfgs import minimise
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -199,66 +199,6 @@ def _principal_axes(
     return rotated, variances, axes
 
 
-def minimise(
-    function: Callable[[Doubles], tuple[float, Doubles]],
-    start: Doubles,
-    *,
-    tolerance: float = 1e-5,
-    iterations: int = 500,
-    memory: int = 10,
-) -> Doubles:
-    """Minimise a smooth convex function by L-BFGS with a backtracking line search.
-
-    Nocedal and Wright, Numerical Optimization (2006), algorithm 7.4 for the direction and 3.1 for the step. Stops when
-    the largest gradient component is below `tolerance`, or no step improves.
-
-    Args:
-        function: point -> (value, gradient of the point's shape).
-        start: float64, any shape.
-    """
-    point = start.copy()
-    value, gradient = function(point)
-    pairs: deque[tuple[Doubles, Doubles, float]] = deque(maxlen=memory)
-    for _ in range(iterations):
-        if float(np.abs(gradient).max()) <= tolerance:
-            break
-        direction = -_inverse_hessian_product(gradient, pairs)
-        slope = float((direction * gradient).sum())
-        if slope >= 0:  # rounding has spoilt the pairs: start over from the steepest descent
-            pairs.clear()
-            direction, slope = -gradient, -float(np.square(gradient).sum())
-        step = 1.0 if pairs else min(1.0, 1.0 / float(np.abs(gradient).sum()))
-        for _ in range(30):
-            candidate = point + step * direction
-            new_value, new_gradient = function(candidate)
-            if new_value <= value + 1e-4 * step * slope:
-                break
-            step /= 2
-        else:
-            break
-        moved, change = candidate - point, new_gradient - gradient
-        curvature = float((moved * change).sum())
-        if curvature > 1e-12 * float(np.square(change).sum()):
-            pairs.append((moved, change, curvature))
-        point, value, gradient = candidate, new_value, new_gradient
-    return point
-
-
-def _inverse_hessian_product(gradient: Doubles, pairs: deque[tuple[Doubles, Doubles, float]]) -> Doubles:
-    product = gradient.copy()
-    factors = []
-    for moved, change, curvature in reversed(pairs):
-        factor = float((moved * product).sum()) / curvature
-        product -= factor * change
-        factors.append(factor)
-    if pairs:
-        _, change, curvature = pairs[-1]
-        product *= curvature / float(np.square(change).sum())
-    for (moved, change, curvature), factor in zip(pairs, reversed(factors), strict=True):
-        product += (factor - float((change * product).sum()) / curvature) * moved
-    return product
-
-
 @one_blas_thread
 def fit_logistic(
     bottlenecks: Floats,
@@ -349,8 +289,10 @@ def fit_sgd(
         EdgeretrainError: it diverges, as the learning rate is too large.
     """
     random = np.random.default_rng(seed)
-    start = random.normal(0, 0.001, (bottlenecks.shape[1], classes))
-    weights = np.clip(start, -0.002, 0.002).astype(np.float32)
+    start = random.normal(size=(bottlenecks.shape[1], classes))
+    while (far := np.abs(start) > 2).any():  # truncated: what lies beyond two deviations is drawn again
+        start[far] = random.normal(size=int(far.sum()))
+    weights = (0.001 * start).astype(np.float32)
     bias = np.zeros(classes, np.float32)
     order = rows[np.argsort(labels[rows], kind="stable")]
     counts = np.bincount(labels[rows], minlength=classes)

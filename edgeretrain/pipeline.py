@@ -15,7 +15,7 @@ from edgeretrain.bottlenecks import compute_bottlenecks
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluate import judge, predict
 from edgeretrain.head import ClassWeight, Floats, Head, Rows, Sgd, choose_logistic, fit_logistic, fit_sgd
-from edgeretrain.photos import Photo, PhotoSet, find_photos
+from edgeretrain.photos import Photo, PhotoSet, Skipped, find_photos
 from edgeretrain.pixels import Fit
 from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision, get_preset
 from edgeretrain.progress import Progress, silent
@@ -61,10 +61,10 @@ def retrain(
     *,
     preset: str = DEFAULT_PRESET,
     precisions: Sequence[Precision] = ("float32", "int8"),
-    backbone: Path | None = None,
+    backbone: str | os.PathLike[str] | None = None,
     options: Options | None = None,
     strict: bool = False,
-    cache: Path | None = None,
+    cache: str | os.PathLike[str] | None = None,
     runtime: str | None = None,
     workers: int | None = None,
     progress: Progress = silent,
@@ -103,8 +103,9 @@ def retrain(
     with new_run_folder(Path(out)) as folder:
         photo_set = find_photos(photos, strict=strict, progress=progress)
         _split(photo_set, options)  # a class with too few photos is told before any work
-        backbones = find_backbones(preset, precisions, backbone=backbone, progress=progress)
-        runner = _Run(options, folder, cache or cache_folder(), loaded, workers, progress)
+        own = Path(backbone) if backbone else None
+        backbones = find_backbones(preset, precisions, backbone=own, progress=progress)
+        runner = _Run(options, folder, Path(cache) if cache else cache_folder(), loaded, workers, progress)
         heads = []
         for one in backbones:
             photo_set, record = runner.make_model(one, photo_set, strict)
@@ -172,7 +173,9 @@ class _Run:
         labels = _label_indices(photo_set, photo_set.photos)
         training, validation = _rows(photo_set, split.training), _rows(photo_set, split.validation)
         if self.options.flip_left_right:
-            flipped = self._bottlenecks(split.training + split.validation, backbone, flip=True).values
+            mirror = self._bottlenecks(split.training + split.validation, backbone, flip=True)
+            _require_all(mirror.skipped)
+            flipped = mirror.values
             mirrored = np.concatenate([training, validation])
             start = len(values)
             values = np.concatenate([values, flipped])
@@ -239,7 +242,7 @@ class _Run:
     ) -> list[dict[str, Any]]:
         """Run every written file on the test photos; one entry of the report per file."""
         paths = [self.folder / model_file(backbone.precision) for backbone in backbones]
-        probabilities, photos, _ = predict(
+        probabilities, photos, skipped = predict(
             paths,
             split.testing,
             fit=self.options.fit,
@@ -247,6 +250,7 @@ class _Run:
             runtime=self.runtime,
             progress=self.progress,
         )
+        _require_all(skipped)
         reference = probabilities[0] if backbones[0].precision == "float32" else None
         return [
             {
@@ -260,6 +264,12 @@ class _Run:
             }
             for backbone, head, path, scores in zip(backbones, heads, paths, probabilities, strict=True)
         ]
+
+
+def _require_all(skipped: Sequence[Skipped]) -> None:
+    """Photos that could be read a moment ago can still be read."""
+    if skipped:
+        raise EdgeretrainError(f"{skipped[0].name}: this photo changed while edgeretrain was running. Run it again.")
 
 
 def _backbone_record(backbone: Backbone) -> dict[str, Any]:

@@ -32,6 +32,9 @@ FITS: tuple[Fit, ...] = get_args(Fit)
 
 PhotoSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
+PIXELS_VERSION = 1
+"""Raised with every change of docs/pixels.md's arithmetic: bottlenecks of other pixels are not taken from the cache."""
+
 MAX_PIXELS = 89_478_485
 """Width x height above which a photo is refused: Pillow's own limit, 1 GiB / 4 / 3 pixels."""
 

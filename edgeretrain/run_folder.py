@@ -23,6 +23,7 @@ def model_file(precision: str) -> str:
 
 
 _OURS = {REPORT_FILE, PAGE_FILE, LABELS_FILE, *(model_file(precision) for precision in PRECISIONS)}
+_DESKTOP = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left by file managers that looked at the folder
 
 
 @contextlib.contextmanager
@@ -67,7 +68,7 @@ def _check_replaceable(out: Path) -> None:
     try:
         if not out.exists():
             return
-        foreign = sorted(path.name for path in out.iterdir() if path.name not in _OURS)
+        foreign = sorted(path.name for path in out.iterdir() if path.name not in _OURS | _DESKTOP)
     except NotADirectoryError:
         raise EdgeretrainError(f"{out}: is a file, not a run folder. Choose another --out.") from None
     except OSError as error:

@@ -55,12 +55,19 @@ def load_runtime(name: str | None = None) -> Runtime:
             interpreter = importlib.import_module(module).Interpreter
             if candidate == "tflite_runtime" and int(np.__version__.split(".")[0]) >= 2:
                 _check_numpy(interpreter)
-            return Runtime(candidate, importlib.metadata.version(distribution), interpreter)
+            return Runtime(candidate, _version(distribution), interpreter)
         # A runtime built for another NumPy or C library fails in more ways than ImportError.
         except (ImportError, AttributeError, OSError, RuntimeError) as error:
             failures.append(f"{candidate}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
     what = f"The runtime {name} does not work here" if name else "No runtime for .tflite files works here"
     raise EdgeretrainError(f"{what} ({'; '.join(failures)}). {_install_hint(name, failures)}")
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:  # tensorflow-cpu, tf-nightly, a build of one's own
+        return "of unknown version"
 
 
 # The shortest file that a runtime takes for a model until after it has turned to NumPy: an empty table, `TFL3`.

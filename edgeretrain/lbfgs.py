@@ -1,0 +1,69 @@
+"""L-BFGS, the minimiser behind the head: it keeps SciPy out of what a Raspberry Pi has to install."""
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Doubles = npt.NDArray[np.float64]
+
+
+def minimise(
+    function: Callable[[Doubles], tuple[float, Doubles]],
+    start: Doubles,
+    *,
+    tolerance: float = 1e-5,
+    iterations: int = 500,
+    memory: int = 10,
+) -> Doubles:
+    """Minimise a smooth convex function by L-BFGS with a backtracking line search.
+
+    Nocedal and Wright, Numerical Optimization (2006), algorithm 7.4 for the direction and 3.1 for the step. Stops when
+    the largest gradient component is below `tolerance`, or no step improves.
+
+    Args:
+        function: point -> (value, gradient of the point's shape).
+        start: float64, any shape.
+    """
+    point = start.copy()
+    value, gradient = function(point)
+    pairs: deque[tuple[Doubles, Doubles, float]] = deque(maxlen=memory)
+    for _ in range(iterations):
+        if float(np.abs(gradient).max()) <= tolerance:
+            break
+        direction = -_inverse_hessian_product(gradient, pairs)
+        slope = float((direction * gradient).sum())
+        if slope >= 0:  # rounding has spoilt the pairs: start over from the steepest descent
+            pairs.clear()
+            direction, slope = -gradient, -float(np.square(gradient).sum())
+        step = 1.0 if pairs else min(1.0, 1.0 / float(np.abs(gradient).sum()))
+        for _ in range(30):
+            candidate = point + step * direction
+            new_value, new_gradient = function(candidate)
+            if new_value <= value + 1e-4 * step * slope:
+                break
+            step /= 2
+        else:
+            break
+        moved, change = candidate - point, new_gradient - gradient
+        curvature = float((moved * change).sum())
+        if curvature > 1e-12 * float(np.square(change).sum()):
+            pairs.append((moved, change, curvature))
+        point, value, gradient = candidate, new_value, new_gradient
+    return point
+
+
+def _inverse_hessian_product(gradient: Doubles, pairs: deque[tuple[Doubles, Doubles, float]]) -> Doubles:
+    product = gradient.copy()
+    factors = []
+    for moved, change, curvature in reversed(pairs):
+        factor = float((moved * product).sum()) / curvature
+        product -= factor * change
+        factors.append(factor)
+    if pairs:
+        _, change, curvature = pairs[-1]
+        product *= curvature / float(np.square(change).sum())
+    for (moved, change, curvature), factor in zip(pairs, reversed(factors), strict=True):
+        product += (factor - float((change * product).sum()) / curvature) * moved
+    return product
