@@ -36,7 +36,7 @@ STEPS = ("depthwise rounding", "bias correction")
 """The steps, as the card names them."""
 
 PHOTOS = 28
-"""How many of the calibration photos are used, at most: more gain nothing and take memory."""
+"""How many of the calibration photos are used, at most: more gain nothing (int8_backbone.md) and take memory."""
 
 
 @one_blas_thread
