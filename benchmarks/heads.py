@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from folds import Doubles, Fold, Rows, difference, machine, percent, photo_sets, repeated_folds, table
 
-from edgeretrain.backbone import cache_folder, find_backbone
+from edgeretrain.backbone import Backbone, cache_folder, find_backbone
 from edgeretrain.bottlenecks import compute_bottlenecks
 from edgeretrain.head import ClassWeight, Head, Sgd, choose_logistic, fit_logistic, fit_sgd, log_loss
 from edgeretrain.inference import available_cores
@@ -36,7 +36,7 @@ KEPT = 0.2  # of the photos of a class that is made rare
 
 @dataclass(frozen=True)
 class Data:
-    """Bottlenecks of one photo set and backbone: of the photos `[n, d]` and then of the mirrored ones `[n, d]`."""
+    """Bottlenecks of one photo set: float32 `[2 * n, d]`, of the n photos and then of the same mirrored."""
 
     values: npt.NDArray[np.float32]
     labels: Rows
@@ -62,12 +62,10 @@ def fit_all(data: Data, fold: Fold) -> dict[str, Outcome]:
     learning = np.concatenate([fold.training, fold.validation])
     outcomes: dict[str, Outcome] = {}
 
-    def judged(name: str, fit: Callable[[], Head], before: float = 0.0) -> float:
+    def judged(name: str, fit: Callable[[], Head], before: float = 0.0) -> None:
         start = time.thread_time()
         head = fit()
-        seconds = before + time.thread_time() - start
-        outcomes[name] = _outcome(head, data, fold.testing, seconds)
-        return seconds
+        outcomes[name] = _outcome(head, data, fold.testing, before + time.thread_time() - start)
 
     def logistic(rows: Rows, l2: float) -> Callable[[], Head]:
         return lambda: fit_logistic(values, labels, rows, classes, l2=l2)
@@ -114,7 +112,7 @@ def _cross_validated(data: Data, learning: Rows) -> float:
 
 def fit_unequal(data: Data, fold: Fold, rare: Sequence[int]) -> dict[str, Outcome]:
     """The default head for both class weights, with most photos of the rare classes left out of all that teaches."""
-    outcomes = {}
+    outcomes: dict[str, Outcome] = {}
     weights: tuple[ClassWeight, ...] = ("balanced", "none")
     for weight in weights:
         start = time.thread_time()
@@ -156,8 +154,7 @@ def _spread(data: Data, tasks: Sequence[tuple[Fold, Sequence[int] | None]]) -> l
         return list(pool.map(_work, tasks))
 
 
-def _load(photo_set: PhotoSet, labels: Rows, preset: str, precision: Precision) -> Data:
-    backbone = find_backbone(preset, precision)
+def _load(photo_set: PhotoSet, labels: Rows, backbone: Backbone) -> Data:
     values = [
         compute_bottlenecks(photo_set.photos, backbone, fit="squash", flip=flip, cache=cache_folder()).values
         for flip in (False, True)
@@ -209,7 +206,8 @@ def _imbalance_rows(name: str, data: Data, repeated: Sequence[Sequence[Fold]]) -
         recalls = [correct[:, data.labels[: data.photos] == label].mean() for label in range(data.classes)]
         alike = float((share * correct).sum() / share.sum())
         cells = (float(np.mean(recalls)), correct[rare].mean(), correct[~rare].mean(), alike)
-        rows.append([name, weight, *(f"{100 * cell:.1f}" for cell in cells)])
+        paired = "" if weight == "balanced" else difference(correct, right["balanced"])
+        rows.append([name, weight, *(f"{100 * cell:.1f}" for cell in cells), paired])
     return rows
 
 
@@ -228,13 +226,15 @@ def main() -> None:
     for preset, precision in BACKBONES:
         for name, photo_set, labels in sets:
             repeated = repeated_folds(photo_set, labels, arguments.folds, arguments.repeats)
-            data = _load(photo_set, labels, preset, precision)
-            print(f"### {name}, {preset} {precision}\n\n{_methods_table(data, repeated)}\n", flush=True)
+            backbone = find_backbone(preset, precision)
+            data = _load(photo_set, labels, backbone)
+            title = f"{name}, {preset} {precision} ({backbone.digest[:8]})"
+            print(f"### {title}\n\n{_methods_table(data, repeated)}\n", flush=True)
             if (preset, precision) == BACKBONES[0]:
                 unequal += _imbalance_rows(name, data, repeated)
-    header = ["photos", "--class-weight", "mean recall of the classes", "of the two rare ones", "of the others"]
-    print(f"### Two classes with a fifth of their photos, {' '.join(BACKBONES[0])}\n")
-    print(table([*header, "top-1 on photos as unequal as those it learned from"], unequal))
+    header = ["photos", "--class-weight", "mean recall, %", "of the two rare classes", "of the others"]
+    header += ["top-1 on photos as unequal as those it learned from", "difference of mean recall"]
+    print(f"### Two classes with a fifth of their photos, {' '.join(BACKBONES[0])}\n\n{table(header, unequal)}")
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def _rows(data: Data, repeated: Sequence[Sequence[Fold]]) -> tuple[list[list[str
             losses[index, repeat, fold.testing] = _losses(file, expected)
     rows = [
         [
-            precision,
+            f"{precision} ({data.backbones[index].digest[:8]})",
             percent(file_right[index]),
             difference(file_right[index], file_right[0]) if index else "",
             f"{100 * agreement[index].mean():.1f}" if index else "",
@@ -137,7 +137,14 @@ def main() -> None:
 
     sets = photo_sets(arguments.photos)
     print(f"{machine()}\n\n{arguments.repeats} x {arguments.folds}-fold, {DEFAULT_PRESET}\n", flush=True)
-    header = ["precision", "top-1, %", "to float32", "same answer as float32, %", "log loss", "to its own float head"]
+    header = [
+        "precision (backbone)",
+        "top-1, %",
+        "to float32",
+        "same answer as float32, %",
+        "log loss",
+        "to its own float head",
+    ]
     verdicts = []
     for name, photo_set, labels in sets:
         backbones = find_backbones(DEFAULT_PRESET, PRECISIONS)
