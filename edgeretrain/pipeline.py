@@ -218,7 +218,7 @@ class _Run:
             right = head.probabilities(values[validation]).argmax(axis=1) == labels[validation]
             return head, {"method": "SGD, as retrain.py", **asdict(sgd), "validation_top1": float(right.mean())}
         _, choice = choose_logistic(values, labels, training, validation, classes, class_weight=weight)
-        # The validation photos have chosen the strength; now they may teach, too (benchmarks/heads.md: +0.5 points).
+        # The validation photos have chosen the strength; now they may teach, too (benchmarks/heads.md: +0.3 points).
         head = fit_logistic(values, labels, refit, classes, l2=choice.l2, class_weight=weight)
         return head, {"method": "L2 logistic regression", **asdict(choice)}
 
