@@ -1,5 +1,6 @@
 """What the accuracy benchmarks share: the photo sets, repeated stratified folds, and paired differences."""
 
+import argparse
 import os
 import platform
 import sys
@@ -28,6 +29,18 @@ class Fold:
     training: Rows
     validation: Rows
     testing: Rows
+
+
+def parse_arguments(description: str) -> argparse.Namespace:
+    """`folds`, `repeats` and `photos` from the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--photos", help="folder that holds flower_photos and trashnet (default: EDGERETRAIN_PHOTOS)")
+    arguments = parser.parse_args()
+    if arguments.folds < 3 or arguments.repeats < 1:
+        parser.error("at least 3 folds (one to judge, one to choose the strength) and 1 repeat are needed")
+    return arguments
 
 
 def photo_sets(root: str | None) -> list[tuple[str, PhotoSet, Rows]]:

@@ -6,7 +6,6 @@ Every method is fitted and judged on the same folds (see folds.py). Bottlenecks 
 cache. A fit is timed in seconds of one core's work, which other programs do not disturb much.
 """
 
-import argparse
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from folds import Doubles, Fold, Rows, difference, machine, percent, photo_sets, repeated_folds, table
+from folds import Doubles, Fold, Rows, difference, machine, parse_arguments, percent, photo_sets, repeated_folds, table
 
 from edgeretrain.backbone import Backbone, cache_folder, find_backbone
 from edgeretrain.bottlenecks import compute_bottlenecks
@@ -212,13 +211,7 @@ def _imbalance_rows(name: str, data: Data, repeated: Sequence[Sequence[Fold]]) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare ways to fit the head, by repeated k-fold.")
-    parser.add_argument("--folds", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--photos", help="folder that holds flower_photos and trashnet (default: EDGERETRAIN_PHOTOS)")
-    arguments = parser.parse_args()
-    if arguments.folds < 3 or arguments.repeats < 1:
-        parser.error("at least 3 folds (one to judge, one to choose the strength) and 1 repeat are needed")
+    arguments = parse_arguments("Compare ways to fit the head, by repeated k-fold.")
 
     sets = photo_sets(arguments.photos)
     print(f"{machine()}\n\n{arguments.repeats} x {arguments.folds}-fold\n", flush=True)

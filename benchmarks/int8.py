@@ -6,7 +6,6 @@ For each fold and precision the default head is trained on that precision's own 
 as a retrain writes it, and this very file is run on the photos held out.
 """
 
-import argparse
 import multiprocessing
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from folds import Doubles, Fold, Rows, difference, machine, percent, photo_sets, repeated_folds, table
+from folds import Doubles, Fold, Rows, difference, machine, parse_arguments, percent, photo_sets, repeated_folds, table
 
 from edgeretrain.backbone import Backbone, cache_folder, find_backbones
 from edgeretrain.bottlenecks import compute_bottlenecks
@@ -127,13 +126,7 @@ def _losses(probabilities: npt.NDArray[np.float32], expected: Rows) -> Doubles:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Top-1 of the written files of all precisions, by repeated k-fold.")
-    parser.add_argument("--folds", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--photos", help="folder that holds flower_photos and trashnet (default: EDGERETRAIN_PHOTOS)")
-    arguments = parser.parse_args()
-    if arguments.folds < 3 or arguments.repeats < 1:
-        parser.error("at least 3 folds (one to judge, one to choose the strength) and 1 repeat are needed")
+    arguments = parse_arguments("Top-1 of the written files of all precisions, by repeated k-fold.")
 
     sets = photo_sets(arguments.photos)
     print(f"{machine()}\n\n{arguments.repeats} x {arguments.folds}-fold, {DEFAULT_PRESET}\n", flush=True)
