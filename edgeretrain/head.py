@@ -241,26 +241,29 @@ def choose_logistic(
     classes: int,
     *,
     class_weight: ClassWeight = "balanced",
+    tried: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Head, Choice]:
     """Fit one head per strength on the training photos; the one with the least validation log loss, and its figures.
 
     Log loss, not accuracy: it moves with every photo, where accuracy over a few validation photos only jumps.
-    Arguments as in `fit_logistic`.
+    Arguments as in `fit_logistic`; `tried` is told how many strengths are done, of how many.
     """
     problem = _LogisticProblem(bottlenecks, labels, training, classes, class_weight)
     expected = labels[validation]
     weights = photo_weights(expected, classes, class_weight)
     solution = None
-    tried: list[tuple[Head, Choice]] = []
-    for l2 in L2_GRID:
+    heads: list[tuple[Head, Choice]] = []
+    for done, l2 in enumerate(L2_GRID):
+        tried(done, len(L2_GRID))
         solution = problem.solve(l2, solution)
         head = problem.head(solution)
         probabilities = head.probabilities(bottlenecks[validation])
         top1 = float((probabilities.argmax(axis=1) == expected).mean())
-        tried.append((head, Choice(l2, log_loss(probabilities, expected, weights), top1)))
-        best = min(tried, key=lambda one: one[1].validation_log_loss)
-        if tried[-1][1].validation_log_loss > 1.1 * best[1].validation_log_loss:
+        heads.append((head, Choice(l2, log_loss(probabilities, expected, weights), top1)))
+        best = min(heads, key=lambda one: one[1].validation_log_loss)
+        if heads[-1][1].validation_log_loss > 1.1 * best[1].validation_log_loss:
             break  # weaker ones only fit the training photos closer
+    tried(len(L2_GRID), len(L2_GRID))
     return best
 
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,8 @@ class _Run:
             refit = np.concatenate([training, validation, np.arange(start + len(split.training), len(values))])
         else:
             refit = np.concatenate([training, validation])
-        head, record = self._fit(values, labels, training, validation, refit, len(photo_set.labels))
+        step = f"Head {backbone.preset} {backbone.precision}"
+        head, record = self._fit(step, values, labels, training, validation, refit, len(photo_set.labels))
         content = write_classifier(
             backbone.path,
             head,
@@ -209,7 +211,7 @@ class _Run:
         )
 
     def _fit(
-        self, values: Floats, labels: Rows, training: Rows, validation: Rows, refit: Rows, classes: int
+        self, step: str, values: Floats, labels: Rows, training: Rows, validation: Rows, refit: Rows, classes: int
     ) -> tuple[Head, dict[str, Any]]:
         weight = self.options.class_weight
         if self.options.sgd is not None:
@@ -217,7 +219,9 @@ class _Run:
             head = fit_sgd(values, labels, training, classes, sgd, class_weight=weight, seed=self.options.seed)
             right = head.probabilities(values[validation]).argmax(axis=1) == labels[validation]
             return head, {"method": "SGD, as retrain.py", **asdict(sgd), "validation_top1": float(right.mean())}
-        _, choice = choose_logistic(values, labels, training, validation, classes, class_weight=weight)
+        _, choice = choose_logistic(
+            values, labels, training, validation, classes, class_weight=weight, tried=partial(self.progress, step)
+        )
         # The validation photos have chosen the strength; now they may teach, too (benchmarks/heads.md: +0.3 points).
         head = fit_logistic(values, labels, refit, classes, l2=choice.l2, class_weight=weight)
         return head, {"method": "L2 logistic regression", **asdict(choice)}

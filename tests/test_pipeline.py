@@ -17,7 +17,7 @@ from edgeretrain.backbone.artifact import sha256
 from edgeretrain.bottlenecks import compute_bottlenecks
 from edgeretrain.classifier import Classifier
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.head import Sgd, fit_logistic
+from edgeretrain.head import L2_GRID, Sgd, fit_logistic
 from edgeretrain.photos import find_photos
 from edgeretrain.pipeline import Options, retrain
 from edgeretrain.presets import PRECISIONS
@@ -244,6 +244,7 @@ def test_progress_tells_every_step_to_its_end(run: Run, tmp_path: Path) -> None:
     assert told == {
         "Checking photos": (72, 72),
         "Bottlenecks mobilenet_v2_100_224 int8": (72, 72),
+        "Head mobilenet_v2_100_224 int8": (len(L2_GRID), len(L2_GRID)),
         "Evaluation": (testing, testing),
     }
 
