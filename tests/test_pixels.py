@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, features
+from pixels_reference import golden_rgb, over, reference
 
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.pixels import MAX_PIXELS, check_header, load_pixels
@@ -24,73 +25,6 @@ GOLDEN = Path(__file__).parent / "golden" / "pixels"
 MANIFEST = json.loads((GOLDEN / "manifest.json").read_text(encoding="utf-8"))
 BILINEAR = Image.Resampling.BILINEAR
 FORMATS = ["JPEG", "PNG", "GIF", "BMP", "TIFF", *(["WEBP"] if features.check("webp") else [])]
-
-
-# docs/pixels.md, section 5, word for word. Nothing here may call Pillow.
-
-
-def weights(n: int, size: int) -> list[tuple[int, list[int]]]:
-    scale = n / size
-    support = max(scale, 1.0)
-    table = []
-    for i in range(size):
-        centre = (i + 0.5) * scale
-        first = max(int(centre - support + 0.5), 0)
-        last = min(int(centre + support + 0.5), n)
-        inverse = 1.0 / support
-        total = 0.0
-        k = []
-        for x in range(first, last):
-            d = abs((x - centre + 0.5) * inverse)
-            k.append(1.0 - d if d < 1.0 else 0.0)
-            total = total + k[-1]
-        if total != 0.0:
-            k = [value / total for value in k]
-        table.append((first, [int(0.5 + value * 4194304.0) for value in k]))
-    return table
-
-
-def one_pass(lines: np.ndarray, size: int) -> np.ndarray:
-    """Along axis 1 of [lines, n, channels]."""
-    if lines.shape[1] == size:
-        return lines
-    out = np.empty((lines.shape[0], size, lines.shape[2]), np.uint8)
-    for i, (first, q) in enumerate(weights(lines.shape[1], size)):
-        acc = np.full((lines.shape[0], lines.shape[2]), 2097152, np.int32)
-        for x, weight in enumerate(q, start=first):
-            acc += np.int32(weight) * lines[:, x].astype(np.int32)
-        out[:, i] = np.clip(acc >> 22, 0, 255)
-    return out
-
-
-def reference(rgb: np.ndarray, size: int, fit: str = "squash", orientation: int = 1) -> np.ndarray:
-    """Sections 3 to 5 of docs/pixels.md on uint8 [h, w, 3]."""
-    h, w = rgb.shape[:2]
-    stored = {
-        1: lambda x, y: (x, y),
-        2: lambda x, y: (w - 1 - x, y),
-        3: lambda x, y: (w - 1 - x, h - 1 - y),
-        4: lambda x, y: (x, h - 1 - y),
-        5: lambda x, y: (y, x),
-        6: lambda x, y: (y, h - 1 - x),
-        7: lambda x, y: (w - 1 - y, h - 1 - x),
-        8: lambda x, y: (w - 1 - y, x),
-    }[orientation]
-    width, height = (w, h) if orientation < 5 else (h, w)
-    y, x = np.mgrid[0:height, 0:width]
-    source_x, source_y = stored(x, y)
-    rgb = rgb[source_y, source_x]
-    if fit == "crop":
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        rgb = rgb[top : top + side, left : left + side]
-    rows = one_pass(rgb, size)
-    return one_pass(rows.transpose(1, 0, 2), size).transpose(1, 0, 2)
-
-
-def over(alpha: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    t = 255 * (255 - alpha.astype(np.int32)) + colour.astype(np.int32) * alpha + 128
-    return ((t + (t >> 8)) >> 8).astype(np.uint8)
 
 
 def encode(image: Image.Image, image_format: str, **options: object) -> bytes:
@@ -104,47 +38,6 @@ def noise(seed: int, *shape: int) -> np.ndarray:
 
 
 # Golden vectors
-
-
-def unfiltered(data: bytes) -> tuple[np.ndarray, dict[bytes, bytes]]:
-    """The samples of a golden PNG or BMP, read without Pillow, and a PNG's other chunks."""
-    if data[:2] == b"BM":
-        width, height = struct.unpack("<ii", data[18:26])
-        stride = (width * 3 + 3) // 4 * 4
-        rows = np.frombuffer(data, np.uint8, stride * height, 54).reshape(height, stride)[::-1, : width * 3]
-        return rows.reshape(height, width, 3)[..., ::-1], {}
-    chunks: dict[bytes, bytes] = {}
-    position = 8
-    while position < len(data):
-        (length,) = struct.unpack(">I", data[position : position + 4])
-        chunks[data[position + 4 : position + 8]] = data[position + 8 : position + 8 + length]
-        position += length + 12
-    width, height, depth, colour = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
-    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, -1)
-    assert not rows[:, 0].any()  # filter "none"
-    samples = rows[:, 1:].copy().view(">u2" if depth == 16 else np.uint8)
-    return samples.reshape(height, width, channels), chunks
-
-
-def golden_rgb(data: bytes) -> tuple[np.ndarray, int]:
-    """Section 2 of docs/pixels.md for the golden inputs; the EXIF orientation."""
-    samples, chunks = unfiltered(data)
-    orientation = struct.unpack(">H", chunks[b"eXIf"][18:20])[0] if b"eXIf" in chunks else 1
-    if samples.dtype.itemsize == 2:
-        samples = (samples >> 8).astype(np.uint8)
-    if b"PLTE" in chunks:
-        entries = np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)
-        opacity = np.full(len(entries), 255, np.uint8)
-        opacity[: len(chunks.get(b"tRNS", b""))] = list(chunks.get(b"tRNS", b""))
-        index = samples[..., 0]
-        return over(opacity[index][..., None], entries[index]), orientation
-    colours, alpha = samples, None
-    if samples.shape[2] in (2, 4):
-        colours, alpha = samples[..., :-1], samples[..., -1:]
-    if colours.shape[2] == 1:
-        colours = np.repeat(colours, 3, axis=2)
-    return (colours if alpha is None else over(alpha, colours)), orientation
 
 
 @pytest.mark.parametrize("entry", MANIFEST, ids=[entry["output"] for entry in MANIFEST])

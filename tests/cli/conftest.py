@@ -146,3 +146,17 @@ def run_folder(photo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPat
     before = snapshot(out)
     yield out
     assert snapshot(out) == before, "a test changed the shared run folder"
+
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def retrain(refused: Refused, tmp_path: Path) -> Refused:
+    """`edgeretrain retrain` that must be refused."""
+
+    def run(*arguments: Any, says: tuple[str, ...], code: int = 1) -> str:
+        out = () if "--out" in arguments else ("--out", tmp_path / "run")
+        return refused("retrain", *arguments, *out, "--quiet", says=says, code=code)
+
+    return run
