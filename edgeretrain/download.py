@@ -10,6 +10,10 @@ from edgeretrain.progress import Progress
 _TIMEOUT = 60.0  # seconds without a byte
 
 
+class NoConnection(EdgeretrainError):
+    """The server cannot be reached: asking it for another file is of no use."""
+
+
 def download(
     url: str, path: Path, *, step: str, fault: Callable[[Path], str | None], ways_out: str, progress: Progress
 ) -> None:
@@ -21,14 +25,15 @@ def download(
         ways_out: ends the error message: what to do next.
 
     Raises:
-        EdgeretrainError: the file cannot be had, whatever the reason; nothing is left behind.
+        EdgeretrainError: the file cannot be had, whatever the reason; nothing is left behind. `NoConnection` when the
+            server cannot be reached.
     """
     import http.client  # here: they are slow to import
     import urllib.error
     import urllib.request
 
-    def failed(reason: str) -> EdgeretrainError:
-        return EdgeretrainError(f"Downloading {url} failed: {reason}. {ways_out}")
+    def failed(reason: str, kind: type[EdgeretrainError] = EdgeretrainError) -> EdgeretrainError:
+        return kind(f"Downloading {url} failed: {reason}. {ways_out}")
 
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -48,7 +53,7 @@ def download(
     except urllib.error.HTTPError as error:
         raise failed(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
-        raise failed(f"no connection ({error.reason})") from error
+        raise failed(f"no connection ({error.reason})", NoConnection) from error
     except (OSError, ValueError, http.client.HTTPException) as error:  # a broken connection, a full disk, no URL at all
         raise failed(str(error)) from error
     finally:

@@ -62,6 +62,12 @@ class PhotoSet:
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the photos' names and contents, hexadecimal: the same for the same photos only."""
+        lines = "".join(f"{photo.digest} {photo.name}\n" for photo in self.photos)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
     def without(self, skipped: Iterable[Skipped], *, strict: bool = False) -> "PhotoSet":
         """The same set less the photos that turned out unreadable when they were decoded.
 

@@ -20,8 +20,9 @@ from edgeretrain.photos import Photo, PhotoSet, Skipped, find_photos
 from edgeretrain.pixels import Fit
 from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision, get_preset
 from edgeretrain.progress import Progress, silent
+from edgeretrain.rejection import reject_below
 from edgeretrain.report import mistaken, render_page, thumbnails
-from edgeretrain.run_folder import LABELS_FILE, PAGE_FILE, REPORT_FILE, model_file, new_run_folder
+from edgeretrain.run_folder import LABELS_FILE, PAGE_FILE, REPORT_FILE, check_apart, model_file, new_run_folder
 from edgeretrain.split import Split, split_photos
 from edgeretrain.tflite.model import write_classifier
 from edgeretrain.tflite.package import labels_text
@@ -99,18 +100,19 @@ def retrain(
             "Validation and testing percentages must be above 0: the one chooses the head, the other proves it."
         )
     get_preset(preset)
-    _check_apart(Path(photos), Path(out))
+    check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
     with new_run_folder(Path(out)) as folder:
         photo_set = find_photos(photos, strict=strict, progress=progress)
+        digest = photo_set.digest
         _split(photo_set, options)  # a class with too few photos is told before any work
         own = Path(backbone) if backbone else None
         backbones = find_backbones(preset, precisions, backbone=own, progress=progress)
         runner = _Run(options, folder, Path(cache) if cache else cache_folder(), loaded, workers, progress)
         heads = []
         for one in backbones:
-            photo_set, record = runner.make_model(one, photo_set, strict)
-            heads.append(record)
+            photo_set, fitted = runner.make_model(one, photo_set, strict)
+            heads.append(fitted)
         split = _split(photo_set, options)
         models = runner.prove(backbones, heads, photo_set, split)
         report = {
@@ -118,21 +120,11 @@ def retrain(
             "preset": None if backbone else get_preset(preset).name,
             "runtime": str(loaded),
             "options": asdict(options),
-            "photos": _photo_record(photo_set, split),
+            "photos": {"digest": digest, **_photo_record(photo_set, split)},
             "models": models,
         }
         _write_report(folder, report, split.testing)
     return report
-
-
-def _check_apart(photos: Path, out: Path) -> None:
-    """Refuse a run folder among the photos, where the next run would take it for a class."""
-    folder, run_folder = photos.resolve(), out.resolve()
-    if folder in run_folder.parents:
-        raise EdgeretrainError(
-            f"{out}: lies inside the photos folder, where the next run would take it for a class. "
-            f"Choose another --out, such as {folder.parent / run_folder.name}."
-        )
 
 
 def _in_table_order(precisions: Sequence[Precision]) -> list[Precision]:
@@ -152,6 +144,15 @@ def _split(photo_set: PhotoSet, options: Options) -> Split:
 
 
 @dataclass(frozen=True)
+class _Fitted:
+    """A head, how it came about, and the score below which it should say "none of these"."""
+
+    head: Head
+    record: dict[str, Any]
+    reject_below: float
+
+
+@dataclass(frozen=True)
 class _Run:
     """What every precision of one retrain shares."""
 
@@ -162,7 +163,7 @@ class _Run:
     workers: int | None
     progress: Progress
 
-    def make_model(self, backbone: Backbone, photo_set: PhotoSet, strict: bool) -> tuple[PhotoSet, dict[str, Any]]:
+    def make_model(self, backbone: Backbone, photo_set: PhotoSet, strict: bool) -> tuple[PhotoSet, _Fitted]:
         """Write the model of one backbone; the photos that could be decoded, and how the head came about."""
         bottlenecks = self._bottlenecks(photo_set.photos, backbone, flip=False)
         values = bottlenecks.values
@@ -186,17 +187,17 @@ class _Run:
         else:
             refit = np.concatenate([training, validation])
         step = f"Head {backbone.preset} {backbone.precision}"
-        head, record = self._fit(step, values, labels, training, validation, refit, len(photo_set.labels))
+        fitted = self._fit(step, values, labels, training, validation, refit, len(photo_set.labels))
         content = write_classifier(
             backbone.path,
-            head,
+            fitted.head,
             backbone.precision,
             values[refit],
             labels=photo_set.labels,
-            card=self._card(backbone, record, split),
+            card=self._card(backbone, fitted, split),
         )
         (self.folder / model_file(backbone.precision)).write_bytes(content)
-        return photo_set, record
+        return photo_set, fitted
 
     def _bottlenecks(self, photos: Sequence[Photo], backbone: Backbone, *, flip: bool) -> Any:
         return compute_bottlenecks(
@@ -212,28 +213,33 @@ class _Run:
 
     def _fit(
         self, step: str, values: Floats, labels: Rows, training: Rows, validation: Rows, refit: Rows, classes: int
-    ) -> tuple[Head, dict[str, Any]]:
+    ) -> _Fitted:
         weight = self.options.class_weight
         if self.options.sgd is not None:
             sgd = self.options.sgd
             head = fit_sgd(values, labels, training, classes, sgd, class_weight=weight, seed=self.options.seed)
-            right = head.probabilities(values[validation]).argmax(axis=1) == labels[validation]
-            return head, {"method": "SGD, as retrain.py", **asdict(sgd), "validation_top1": float(right.mean())}
-        _, choice = choose_logistic(
+            scores = head.probabilities(values[validation])
+            right = scores.argmax(axis=1) == labels[validation]
+            record = {"method": "SGD, as retrain.py", **asdict(sgd), "validation_top1": float(right.mean())}
+            return _Fitted(head, record, reject_below(scores, labels[validation]))
+        trained, choice = choose_logistic(
             values, labels, training, validation, classes, class_weight=weight, tried=partial(self.progress, step)
         )
+        # Of the head that has not seen the validation photos; the one that ships is fitted to them as well.
+        threshold = reject_below(trained.probabilities(values[validation]), labels[validation])
         # The validation photos have chosen the strength; now they may teach, too (benchmarks/heads.md: +0.3 points).
         head = fit_logistic(values, labels, refit, classes, l2=choice.l2, class_weight=weight)
-        return head, {"method": "L2 logistic regression", **asdict(choice)}
+        return _Fitted(head, {"method": "L2 logistic regression", **asdict(choice)}, threshold)
 
-    def _card(self, backbone: Backbone, head: dict[str, Any], split: Split) -> dict[str, Any]:
+    def _card(self, backbone: Backbone, fitted: _Fitted, split: Split) -> dict[str, Any]:
         return {
             "edgeretrain": __version__,
             "preset": backbone.preset,
             "precision": backbone.precision,
             "fit": self.options.fit,
+            "reject_below": fitted.reject_below,
             "backbone": _backbone_record(backbone),
-            "head": head,
+            "head": fitted.record,
             "photos": {
                 "training": len(split.training),
                 "validation": len(split.validation),
@@ -242,7 +248,7 @@ class _Run:
         }
 
     def prove(
-        self, backbones: Sequence[Backbone], heads: Sequence[dict[str, Any]], photo_set: PhotoSet, split: Split
+        self, backbones: Sequence[Backbone], heads: Sequence[_Fitted], photo_set: PhotoSet, split: Split
     ) -> list[dict[str, Any]]:
         """Run every written file on the test photos; one entry of the report per file."""
         paths = [self.folder / model_file(backbone.precision) for backbone in backbones]
@@ -263,10 +269,11 @@ class _Run:
                 "bytes": path.stat().st_size,
                 "sha256": sha256(path),
                 "backbone": _backbone_record(backbone),
-                "head": head,
+                "head": fitted.record,
+                "reject_below": fitted.reject_below,
                 "evaluation": judge(scores, photos, photo_set.labels, float32=reference).as_dict(),
             }
-            for backbone, head, path, scores in zip(backbones, heads, paths, probabilities, strict=True)
+            for backbone, fitted, path, scores in zip(backbones, heads, paths, probabilities, strict=True)
         ]
 
 

@@ -55,6 +55,20 @@ def new_run_folder(out: Path) -> Iterator[Path]:
         raise _cannot_write(out, error) from None
 
 
+def check_apart(photos: Path, out: Path) -> None:
+    """Refuse a run folder among the photos, where the next run would take it for a class.
+
+    Raises:
+        EdgeretrainError: it lies there.
+    """
+    folder, run_folder = photos.resolve(), out.resolve()
+    if folder in run_folder.parents:
+        raise EdgeretrainError(
+            f"{out}: lies inside the photos folder, where the next run would take it for a class. "
+            f"Choose another --out, such as {folder.parent / run_folder.name}."
+        )
+
+
 def _cannot_write(out: Path, error: OSError) -> EdgeretrainError:
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return EdgeretrainError(f"{out}: cannot be written, as a part of this path is a file. Choose another --out.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.cli import backbone, classify, demo, evaluate, inspect, presets, retrain
+from edgeretrain.cli import backbone, benchmark, classify, demo, evaluate, inspect, presets, retrain, sweep
 from edgeretrain.cli.console import print_error
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.version import __version__
@@ -49,6 +49,8 @@ def _edgeretrain(
 
 # The short help stands in the list of commands, where one line holds no more.
 app.command("retrain", short_help="Photos to proven models: the main job.")(retrain.retrain_command)
+app.command("sweep", short_help="Many presets measured, one picked.")(sweep.sweep_command)
+app.command("benchmark", short_help="Latency, size and memory of models.")(benchmark.benchmark_command)
 app.command("classify", short_help="Say what is on photos.")(classify.classify_command)
 app.command("evaluate", short_help="Measure a model on photos.")(evaluate.evaluate_command)
 app.command("inspect", short_help="Show what is in a model file.")(inspect.inspect_command)

@@ -63,14 +63,27 @@ def _bars() -> Iterator[Progress]:
 
 def _lines() -> Progress:
     told: dict[str, float] = {}
+    began: dict[str, tuple[float, int]] = {}
 
     def progress(step: str, done: int, total: int) -> None:
         now = time.monotonic()
+        start, before = began.setdefault(step, (now, done))
         if done >= total or now - told.setdefault(step, now) >= _SECONDS_BETWEEN_LINES:
             told[step] = now
-            print(f"{step}: {done} of {total}", file=sys.stderr, flush=True)
+            left = ""
+            if before < done < total:
+                left = f", about {_duration((total - done) * (now - start) / (done - before))} left"
+            print(f"{step}: {done} of {total}{left}", file=sys.stderr, flush=True)
 
     return progress
+
+
+def _duration(seconds: float) -> str:
+    """`40 s`, `7 min`, `2 h 5 min`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def one_line(text: str) -> str:

@@ -19,6 +19,42 @@ PrecisionNames = Annotated[
     ),
 ]
 
+FitName = Annotated[
+    str, typer.Option("--fit", help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
+]
+ValidationPercentage = Annotated[
+    float,
+    typer.Option(
+        "--validation-percentage",
+        help="Share of the photos that choose the head's strength.",
+        min=0,
+        max=100,
+        metavar="PERCENT",
+    ),
+]
+TestingPercentage = Annotated[
+    float,
+    typer.Option(
+        "--testing-percentage",
+        help="Share of the photos held out for the verdict.",
+        min=0,
+        max=100,
+        metavar="PERCENT",
+    ),
+]
+ClassWeightName = Annotated[
+    str,
+    typer.Option(
+        "--class-weight",
+        help="balanced: every class has the same say however few its photos; none: every photo has.",
+        metavar="balanced|none",
+    ),
+]
+FlipLeftRight = Annotated[
+    bool, typer.Option("--flip-left-right", help="Train on the mirrored photos too: doubles the time.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at a photo that cannot be read in place of skipping it.")]
+
 
 def parse_precisions(names: list[str]) -> list[Precision]:
     """The precisions of these names; `all` stands for every one.
@@ -57,26 +93,11 @@ def retrain_command(
         Path | None,
         typer.Option(metavar="FILE", help="A .tflite feature extractor of your own in place of a preset's."),
     ] = None,
-    fit: Annotated[
-        str, typer.Option(help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
-    ] = "squash",
-    validation_percentage: Annotated[
-        float,
-        typer.Option(help="Share of the photos that choose the head's strength.", min=0, max=100, metavar="PERCENT"),
-    ] = 10,
-    testing_percentage: Annotated[
-        float, typer.Option(help="Share of the photos held out for the verdict.", min=0, max=100, metavar="PERCENT")
-    ] = 10,
-    class_weight: Annotated[
-        str,
-        typer.Option(
-            help="balanced: every class has the same say however few its photos; none: every photo has.",
-            metavar="balanced|none",
-        ),
-    ] = "balanced",
-    flip_left_right: Annotated[
-        bool, typer.Option("--flip-left-right", help="Train on the mirrored photos too: doubles the time.")
-    ] = False,
+    fit: FitName = "squash",
+    validation_percentage: ValidationPercentage = 10,
+    testing_percentage: TestingPercentage = 10,
+    class_weight: ClassWeightName = "balanced",
+    flip_left_right: FlipLeftRight = False,
     how_many_training_steps: Annotated[
         int | None,
         typer.Option(
@@ -97,9 +118,7 @@ def retrain_command(
     seed: Annotated[
         int, typer.Option(help="Of gradient descent; nothing else is left to chance.", min=0, metavar="N")
     ] = 0,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at a photo that cannot be read in place of skipping it.")
-    ] = False,
+    strict: Strict = False,
     workers: Workers = None,
     runtime: RuntimeName = None,
     quiet: Quiet = False,

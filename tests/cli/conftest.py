@@ -17,7 +17,7 @@ from PIL import Image
 from edgeretrain.cli import main
 
 LABELS = ("bricks", "grass")
-_PROGRESS = re.compile(r".+: \d+ of \d+")
+_PROGRESS = re.compile(r".+: \d+ of \d+(, about .+ left)?")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""Which of the wanted presets and precisions can be had here; the reasons for the others."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from typing import Any
+
+from edgeretrain.backbone import Backbone, find_backbones, status
+from edgeretrain.download import NoConnection
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.presets import PRESETS, Precision, get_preset
+from edgeretrain.progress import Progress
+
+Failure = dict[str, Any]
+"""`{"preset", "precision" (None: all that were asked), "stage", "reason"}`."""
+
+_NO_TENSORFLOW = (
+    'it is neither bundled nor built yet, and building needs TensorFlow: pip install "edgeretrain[tensorflow]"'
+)
+_NO_WEIGHTS = "its weights are not on this machine (EDGERETRAIN_WEIGHTS), and the server that has them is out of reach"
+
+
+def select_presets(patterns: Sequence[str]) -> list[str]:
+    """The presets that match any of the patterns, in the order of the table.
+
+    Raises:
+        EdgeretrainError: a pattern matches nothing.
+    """
+    chosen = set()
+    for pattern in patterns:
+        if any(letter in pattern for letter in "*?["):
+            matching = {name for name in PRESETS if fnmatch(name, pattern.strip().lower())}
+            if not matching:
+                raise EdgeretrainError(
+                    f"No preset matches {pattern!r}. `edgeretrain presets` lists all {len(PRESETS)}."
+                )
+            chosen |= matching
+        else:
+            chosen.add(get_preset(pattern).name)
+    if not chosen:
+        raise EdgeretrainError("No presets are given. Use --presets '*' for all.")
+    return [name for name in PRESETS if name in chosen]
+
+
+def gather_backbones(
+    presets: Sequence[str], precisions: Sequence[Precision], *, progress: Progress
+) -> tuple[dict[str, list[Backbone]], list[Failure]]:
+    """Find or build the backbones of every preset; whatever cannot be had is told, not raised."""
+    found: dict[str, list[Backbone]] = {}
+    failed: list[Failure] = []
+    offline = False
+    for done, preset in enumerate(presets):
+        progress("Backbones", done, len(presets))
+        states = status(preset)
+        missing = [each for each in precisions if states[each] not in ("bundled", "cached")]
+        reason = _barrier({states[each] for each in missing}, offline)
+        backbones: list[Backbone] = []
+        if not reason:
+            try:
+                backbones = find_backbones(preset, precisions, progress=progress)
+            except Exception as error:  # a build can fail in ways of TensorFlow's own; the sweep goes on
+                unreachable = _caused_by(error, NoConnection)
+                offline = offline or unreachable
+                reason = _NO_WEIGHTS if unreachable else told(error)
+        if reason and 0 < len(missing) < len(precisions):
+            present = [each for each in precisions if each not in missing]
+            try:
+                backbones = find_backbones(preset, present, build=False, progress=progress)
+            except EdgeretrainError as error:
+                reason = told(error)
+        if backbones:
+            found[preset] = backbones
+        had = {backbone.precision for backbone in backbones}
+        lost = [each for each in precisions if each not in had]
+        failed += failures(preset, lost, precisions, "backbone", reason)
+    progress("Backbones", len(presets), len(presets))
+    return found, failed
+
+
+def _barrier(states: set[str], offline: bool) -> str:
+    """Why the missing backbones of a preset need not even be tried; "" when they can be."""
+    if "tensorflow missing" in states:
+        return _NO_TENSORFLOW
+    return _NO_WEIGHTS if offline and "weights missing" in states else ""
+
+
+def failures(
+    preset: str, missing: Sequence[Precision], asked: Sequence[Precision], stage: str, reason: str
+) -> list[Failure]:
+    """One entry for each precision that failed, or a single one when all that were asked did."""
+    which: Sequence[Precision | None] = [None] if len(missing) == len(asked) else missing
+    return [{"preset": preset, "precision": each, "stage": stage, "reason": reason} for each in which]
+
+
+def told(error: Exception) -> str:
+    """What went wrong, in one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, EdgeretrainError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error is not None:
+        if isinstance(error, kind):
+            return True
+        error = error.__cause__
+    return False

@@ -1,0 +1,71 @@
+"""What a model may cost and must reach; how far a candidate is from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgeretrain.errors import EdgeretrainError
+
+Candidate = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The limits that a candidate has to keep; None: no limit.
+
+    Attributes:
+        max_size: of the model file, bytes.
+        max_latency: of the median inference, milliseconds.
+        min_accuracy: top-1 on the test photos, 0 to 1.
+
+    Raises:
+        EdgeretrainError: a limit that nothing or everything keeps.
+    """
+
+    max_size: int | None = None
+    max_latency: float | None = None
+    min_accuracy: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_size is not None and self.max_size <= 0:
+            raise EdgeretrainError(f"No model has a size of {self.max_size} bytes. Use a larger --max-size.")
+        if self.max_latency is not None and not 0 < self.max_latency < float("inf"):
+            raise EdgeretrainError(f"No model answers in {self.max_latency:g} ms. Use a larger --max-latency.")
+        if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
+            raise EdgeretrainError(
+                f"An accuracy of {100 * self.min_accuracy:g} % is none to ask for. Use a --min-accuracy above 0, at "
+                "most 1 (or 100%)."
+            )
+
+    def misses(self, candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The limits that a candidate does not keep.
+
+        Returns:
+            `{"budget": name, "by": amount}` for each: the ratio to the limit for size and latency (None when the
+            latency could not be measured), the difference to it for accuracy.
+        """
+        missed: list[dict[str, Any]] = []
+        if self.max_size is not None and candidate["bytes"] > self.max_size:
+            missed.append({"budget": "max_size", "by": candidate["bytes"] / self.max_size})
+        if self.max_latency is not None:
+            latency = candidate["latency_ms"]
+            if latency is None:
+                missed.append({"budget": "max_latency", "by": None})
+            elif latency > self.max_latency:
+                missed.append({"budget": "max_latency", "by": latency / self.max_latency})
+        if self.min_accuracy is not None and candidate["top1"] < self.min_accuracy:
+            missed.append({"budget": "min_accuracy", "by": self.min_accuracy - candidate["top1"]})
+        return missed
+
+    def relative_miss(self, candidate: Mapping[str, Any]) -> tuple[int, float]:
+        """How far a candidate is from the budget, for ordering: limits missed, then their relative excess in sum."""
+        excess = 0.0
+        for miss in candidate["misses"]:
+            if miss["by"] is None:
+                excess += float("inf")
+            elif miss["budget"] == "min_accuracy":
+                assert self.min_accuracy is not None
+                excess += miss["by"] / self.min_accuracy
+            else:
+                excess += miss["by"] - 1
+        return len(candidate["misses"]), excess

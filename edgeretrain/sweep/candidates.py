@@ -1,0 +1,57 @@
+"""What a sweep says of one model: size, cost and accuracy from its run folder, latency from its measurement."""
+
+from pathlib import Path
+from typing import Any
+
+from edgeretrain.presets import PRESETS, Precision
+from edgeretrain.report.figures import weakest_class, wilson
+from edgeretrain.run_folder import PAGE_FILE
+from edgeretrain.sweep.budget import Candidate
+from edgeretrain.tflite.inspect import inspect_model
+
+
+def make_candidate(report: dict[str, Any], precision: Precision, run_folder: Path) -> Candidate:
+    """A candidate without its latency.
+
+    Args:
+        report: of the retrain that wrote the run folder.
+    """
+    preset = PRESETS[report["preset"]]
+    model = next(one for one in report["models"] if one["precision"] == precision)
+    evaluation = model["evaluation"]
+    description = inspect_model(run_folder / model["file"])
+    weakest = weakest_class(evaluation)
+    return {
+        "preset": preset.name,
+        "architecture": preset.architecture,
+        "alpha": preset.alpha,
+        "resolution": preset.resolution,
+        "precision": precision,
+        "file": f"{run_folder.name}/{model['file']}",
+        "report": f"{run_folder.name}/{PAGE_FILE}",
+        "sha256": model["sha256"],
+        "bytes": model["bytes"],
+        "compressed_bytes": None,
+        "macs": description["macs"],
+        "parameters": description["parameters"],
+        "top1": evaluation["top1"],
+        "interval": list(wilson(evaluation["top1"], evaluation["photos"])),
+        "top3": evaluation["top3"],
+        "log_loss": evaluation["log_loss"],
+        "test_photos": evaluation["photos"],
+        "agreement_with_float32": evaluation["agreement_with_float32"],
+        "weakest": None if weakest is None else {"label": weakest[0], "recall": weakest[1]},
+        "latency_ms": None,
+        "latency": None,
+        "latency_error": None,
+    }
+
+
+def add_latency(candidate: Candidate, measured: dict[str, Any]) -> None:
+    """Put in what the benchmark found of this candidate's file."""
+    if "error" in measured:
+        candidate["latency_error"] = measured["error"]
+        return
+    candidate["latency_ms"] = measured["inference_ms"]["median"]
+    candidate["compressed_bytes"] = measured["compressed_bytes"]
+    candidate["latency"] = {key: value for key, value in measured.items() if key not in ("model", "sha256")}

@@ -1,0 +1,75 @@
+"""The Pareto front, the pick, and the nearest miss."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgeretrain.report.figures import TOLERANCE
+from edgeretrain.sweep.budget import Budget, Candidate
+
+
+def mark_front(candidates: Sequence[Candidate]) -> None:
+    """Set `front` of every candidate: is it on the Pareto front of accuracy against size, and against latency?
+
+    On a front is whom no other candidate beats: none is at least as accurate and at most as large (or slow) and better
+    in one of the two. Candidates that are equal in both stand on it together; without a latency none is on that front.
+    """
+    for candidate in candidates:
+        candidate["front"] = {
+            name: candidate[cost] is not None and not any(_beats(other, candidate, cost) for other in candidates)
+            for name, cost in (("size", "bytes"), ("latency", "latency_ms"))
+        }
+
+
+def _beats(one: Candidate, other: Candidate, cost: str) -> bool:
+    if one[cost] is None or one["top1"] < other["top1"] or one[cost] > other[cost]:
+        return False
+    return bool(one["top1"] > other["top1"] or one[cost] < other[cost])
+
+
+def pick(candidates: Sequence[Candidate]) -> dict[str, Any] | None:
+    """The candidate to take, and why; None when none keeps the budget.
+
+    Of those that keep it, the fastest (the smallest, where no latency was measured) within one point of the most
+    accurate: a hundred test photos cannot tell them apart, a device can.
+    """
+    fitting = [candidate for candidate in candidates if not candidate["misses"]]
+    if not fitting:
+        return None
+    best = max(fitting, key=lambda one: (one["top1"], -one["bytes"]))
+    close = [one for one in fitting if one["top1"] >= best["top1"] - TOLERANCE - 1e-9]
+    timed = all(one["latency_ms"] is not None for one in close)
+    chosen = min(close, key=lambda one: (one["latency_ms"] if timed else 0, one["bytes"], -one["top1"]))
+    figures = f"{100 * chosen['top1']:.1f} % of {chosen['test_photos']} test photos, {chosen['bytes']:,} bytes"
+    if chosen["latency_ms"] is not None:
+        figures += f", {chosen['latency_ms']:.2f} ms"
+    if len(close) == 1:
+        why = "the most accurate" if len(fitting) > 1 else "the only one"
+    else:
+        why = f"the {'fastest' if timed else 'smallest'} of {len(close)} within a point of the most accurate"
+        if chosen is not best:
+            why += f" ({100 * best['top1']:.1f} %, {best['preset']} {best['precision']})"
+    kept = "that keeps the budget" if any(one["misses"] for one in candidates) else "of all"
+    return _named(chosen, f"{figures}: {why} {kept}.")
+
+
+def nearest_miss(candidates: Sequence[Candidate], budget: Budget) -> dict[str, Any] | None:
+    """The candidate that misses the fewest limits, by the least; what it misses stands in its reason."""
+    if not candidates:
+        return None
+    nearest = min(candidates, key=lambda one: (*budget.relative_miss(one), -one["top1"], one["bytes"]))
+    return _named(nearest, "; ".join(_told(nearest, miss["budget"], budget) for miss in nearest["misses"]) + ".")
+
+
+def _named(candidate: Candidate, reason: str) -> dict[str, Any]:
+    return {"preset": candidate["preset"], "precision": candidate["precision"], "reason": reason}
+
+
+def _told(candidate: Candidate, limit: str, budget: Budget) -> str:
+    if limit == "max_size":
+        return f"{candidate['bytes']:,} bytes where {budget.max_size:,} are allowed"
+    if limit == "min_accuracy":
+        assert budget.min_accuracy is not None
+        return f"{100 * candidate['top1']:.1f} % top-1 where {100 * budget.min_accuracy:g} % are asked"
+    if candidate["latency_ms"] is None:
+        return f"its latency could not be measured where {budget.max_latency:g} ms are allowed"
+    return f"{candidate['latency_ms']:.2f} ms where {budget.max_latency:g} ms are allowed"

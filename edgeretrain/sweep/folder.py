@@ -1,0 +1,94 @@
+"""The folder of a sweep: a run folder for each preset, the result, the page, the pictures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgeretrain.backbone import Backbone
+from edgeretrain.backbone.artifact import sha256
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.pipeline import Options
+from edgeretrain.presets import PRESETS
+from edgeretrain.run_folder import REPORT_FILE
+from edgeretrain.version import __version__
+
+RESULT_FILE = "sweep.json"
+LATENCY_FILE = "latency.json"
+PAGE_FILE = "report.html"
+PICTURE_FILES = ("pareto.svg", "pareto.png")
+
+_OURS = {RESULT_FILE, LATENCY_FILE, PAGE_FILE, *PICTURE_FILES, *PRESETS}
+
+
+def check_sweep_folder(out: Path) -> None:
+    """Refuse a folder that holds anything else than a sweep; it need not be there.
+
+    Raises:
+        EdgeretrainError: something else is there.
+    """
+    try:
+        foreign = sorted(path.name for path in out.iterdir() if path.name not in _OURS and path.name[0] != ".")
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise EdgeretrainError(f"{out}: is a file, not the folder of a sweep. Choose another --out.") from None
+    except OSError as error:
+        raise _unusable(out, error) from None
+    if foreign:
+        raise EdgeretrainError(
+            f"{out}: holds {foreign[0]}, which is not part of a sweep, so it is left alone. Choose another --out."
+        )
+
+
+def make_sweep_folder(out: Path) -> None:
+    """Make the folder if it is not there.
+
+    Raises:
+        EdgeretrainError: it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(out, error) from None
+
+
+def _unusable(out: Path, error: OSError) -> EdgeretrainError:
+    return EdgeretrainError(
+        f"{out}: cannot be used as the folder of a sweep ({error.strerror}). Choose another --out."
+    )
+
+
+def finished_run(
+    folder: Path, backbones: Sequence[Backbone], *, options: Options, photos: str, runtime: str
+) -> dict[str, Any] | None:
+    """The report of a run folder if it is just what a retrain with all this would write; else None.
+
+    Args:
+        photos: `PhotoSet.digest`.
+    """
+    report = read_json(folder / REPORT_FILE)
+    try:
+        same = (
+            report["edgeretrain"] == __version__
+            and report["runtime"] == runtime
+            and report["options"] == json.loads(json.dumps(asdict(options)))
+            and report["photos"]["digest"] == photos
+        )
+        models = {model["precision"]: model for model in report["models"]}
+        for backbone in backbones:
+            model = models[backbone.precision]
+            same = same and model["backbone"]["sha256"] == backbone.digest
+            same = same and sha256(folder / model["file"]) == model["sha256"]
+    except (KeyError, TypeError, OSError):
+        return None
+    return report if same else None
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; None where there is none or it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,272 @@
+"""sweep(): every selected preset and precision retrained, proven and timed, then the pick under a budget."""
+
+import json
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgeretrain.atomic import write_atomic
+from edgeretrain.backbone import Backbone
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.photos import find_photos
+from edgeretrain.pipeline import Options, retrain
+from edgeretrain.presets import PRECISIONS, Precision
+from edgeretrain.progress import Progress, silent
+from edgeretrain.run_folder import check_apart
+from edgeretrain.split import split_photos
+from edgeretrain.sweep.backbones import Failure, failures, gather_backbones, select_presets, told
+from edgeretrain.sweep.budget import Budget, Candidate
+from edgeretrain.sweep.candidates import add_latency, make_candidate
+from edgeretrain.sweep.choose import mark_front, nearest_miss, pick
+from edgeretrain.sweep.folder import (
+    LATENCY_FILE,
+    PAGE_FILE,
+    PICTURE_FILES,
+    RESULT_FILE,
+    check_sweep_folder,
+    finished_run,
+    make_sweep_folder,
+    read_json,
+)
+from edgeretrain.sweep.meter import Meter
+from edgeretrain.tflite.runtime import load_runtime
+from edgeretrain.version import __version__
+
+Measure = Callable[..., dict[str, Any]]
+
+
+def sweep(
+    photos: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    presets: Sequence[str] = ("*",),
+    precisions: Sequence[Precision] = PRECISIONS,
+    budget: Budget | None = None,
+    latency: bool = True,
+    device: str | None = None,
+    threads: int = 1,
+    remeasure: bool = False,
+    options: Options | None = None,
+    strict: bool = False,
+    cache: str | os.PathLike[str] | None = None,
+    runtime: str | None = None,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Retrain, prove and time every selected preset at every precision, and pick one under a budget.
+
+    Writes a run folder for each preset into the folder `out`, and beside them `sweep.json` (what is returned),
+    `report.html`, and with matplotlib `pareto.svg` and `pareto.png`. A run folder that is already there and would come
+    out the same is taken as it is: a sweep that was stopped goes on where it was. What fails is told under `failed`;
+    everything else is done all the same.
+
+    Args:
+        presets: names, or patterns such as `mobilenet_v2_*`.
+        latency: measure the models; see docs/measuring.md.
+        device: `ssh://user@host`, where the models are measured in place of this machine.
+        threads: of the interpreter when it is measured.
+        remeasure: measure again what was measured in an earlier run.
+        options, strict, cache, runtime, workers: as of `retrain`.
+
+    Returns:
+        the sweep, plain JSON: edgeretrain, runtime, photos, options, budget, latency (environment and warnings of the
+        measurement, None without one), candidates (one for each model, in the order of the table), failed, pick and
+        nearest (preset, precision and reason; the one is None where nothing keeps the budget, the other where
+        something does).
+
+    Raises:
+        EdgeretrainError: the photos, a pattern, the budget, the device or `out` cannot be used.
+    """
+    budget = budget or Budget()
+    options = options or Options()
+    if budget.max_latency is not None and not latency:
+        raise EdgeretrainError("A --max-latency cannot be kept without measuring. Leave out --no-latency.")
+    if device is not None and not latency:
+        raise EdgeretrainError(f"There is nothing to do on {device} without measuring. Leave out --no-latency.")
+    if threads < 1:
+        raise EdgeretrainError(f"{threads} threads cannot run a model. Use 1 or more.")
+    names = select_presets(presets)
+    precisions = [precision for precision in PRECISIONS if precision in precisions]
+    if not precisions:
+        raise EdgeretrainError(f"No precision is given. Use {', '.join(PRECISIONS)} or all.")
+    folder = Path(out)
+    check_apart(Path(photos), folder)
+    photo_set = find_photos(photos, strict=strict, progress=progress)
+    split = split_photos(
+        photo_set,
+        validation_percentage=options.validation_percentage,
+        testing_percentage=options.testing_percentage,
+    )
+    loaded = str(load_runtime(runtime))
+    measure = _measurement(device, threads, runtime, progress) if latency else None
+    check_sweep_folder(folder)
+    backbones, failed = gather_backbones(names, precisions, progress=progress)
+    if measure and device and backbones:
+        _try_device(measure, backbones)
+    make_sweep_folder(folder)
+
+    def retrained(preset: str, precisions: Sequence[Precision], inner: Progress) -> dict[str, Any]:
+        return retrain(
+            photos,
+            folder / preset,
+            preset=preset,
+            precisions=precisions,
+            options=options,
+            strict=strict,
+            cache=cache,
+            runtime=runtime,
+            workers=workers,
+            progress=inner,
+        )
+
+    reports = {
+        preset: finished_run(folder / preset, needed, options=options, photos=photo_set.digest, runtime=loaded)
+        for preset, needed in backbones.items()
+    }
+    meter = Meter(progress, {preset: len(backbones[preset]) for preset, report in reports.items() if report is None})
+    candidates: list[Candidate] = []
+    for preset, needed in backbones.items():
+        wanted = [backbone.precision for backbone in needed]
+        report = reports[preset]
+        if report is None:
+            report, lost = _retrain_what_works(retrained, preset, wanted, precisions, meter.within(preset, wanted))
+            failed += lost
+            meter.finish(preset)
+        had = {model["precision"] for model in report["models"]} if report else set()
+        candidates += [make_candidate(report, each, folder / preset) for each in wanted if report and each in had]
+
+    result: dict[str, Any] = {
+        "edgeretrain": __version__,
+        "runtime": loaded,
+        "photos": {
+            "labels": list(photo_set.labels),
+            "digest": photo_set.digest,
+            "training": len(split.training),
+            "validation": len(split.validation),
+            "testing": len(split.testing),
+        },
+        "options": asdict(options),
+        "budget": {**asdict(budget), "device": device, "threads": threads},
+        "latency": None,
+        "candidates": candidates,
+        "failed": failed,
+    }
+    if measure and candidates:
+        where = {"where": device or "this machine", "node": device or platform.node(), "threads": threads}
+        result["latency"] = _time(folder, candidates, failed, measure, {**where, "runtime": runtime}, remeasure)
+    order = {preset: position for position, preset in enumerate(names)}
+    failed.sort(key=lambda one: (order[one["preset"]], one["stage"], one["precision"] or ""))
+    for candidate in candidates:
+        candidate["misses"] = budget.misses(candidate)
+    mark_front(candidates)
+    result["pick"] = pick(candidates)
+    result["nearest"] = None if result["pick"] else nearest_miss(candidates, budget)
+    _write(folder, result)
+    return result
+
+
+def _retrain_what_works(
+    retrained: Callable[[str, Sequence[Precision], Progress], dict[str, Any]],
+    preset: str,
+    wanted: Sequence[Precision],
+    asked: Sequence[Precision],
+    progress: Progress,
+) -> tuple[dict[str, Any] | None, list[Failure]]:
+    """Retrain a preset; when that fails, find out which precisions are to blame and do the others."""
+    try:
+        return retrained(preset, wanted, progress), []
+    except Exception as error:  # whatever one preset does to the runtime, the others go on
+        if len(wanted) == 1:
+            return None, failures(preset, wanted, asked, "retrain", told(error))
+    lost: list[Failure] = []
+    reason = ""
+    for precision in wanted:
+        try:
+            retrained(preset, [precision], silent)
+        except Exception as error:
+            reason = told(error)
+            lost.append({"preset": preset, "precision": precision, "stage": "retrain", "reason": reason})
+    broken = [failure["precision"] for failure in lost]
+    try:
+        works = [precision for precision in wanted if precision not in broken]
+        if works:
+            return retrained(preset, works, silent), lost
+    except Exception as error:
+        reason = told(error)
+    return None, failures(preset, wanted, asked, "retrain", reason)
+
+
+def _measurement(device: str | None, threads: int, runtime: str | None, progress: Progress) -> Measure:
+    if device is not None:
+        from edgeretrain.device import benchmark_on
+
+        def on_device(models: Sequence[Path], **brief: Any) -> dict[str, Any]:
+            return benchmark_on(device, models, threads=[threads], runtime=runtime, progress=progress, **brief)
+
+        return on_device
+    from edgeretrain.benchmark import benchmark
+
+    def here(models: Sequence[Path], **brief: Any) -> dict[str, Any]:
+        return benchmark(models, threads=[threads], runtime=runtime, end_to_end=False, progress=progress, **brief)
+
+    return here
+
+
+def _try_device(measure: Measure, backbones: dict[str, list[Backbone]]) -> None:
+    """Let the device measure the smallest backbone once: what it lacks should be told before hours of retraining."""
+    every = [backbone.path for needed in backbones.values() for backbone in needed]
+    measure([min(every, key=lambda path: path.stat().st_size)], runs=1, seconds=0.0)
+
+
+def _time(
+    folder: Path,
+    candidates: Sequence[Candidate],
+    failed: list[Failure],
+    measure: Measure,
+    conditions: dict[str, Any],
+    remeasure: bool,
+) -> dict[str, Any]:
+    """Measure all candidates together, or take an earlier measurement of the same files under the same conditions."""
+    digests = [candidate["sha256"] for candidate in candidates]
+    measured = None if remeasure else _earlier(folder, digests, conditions)
+    if measured is None:
+        measured = measure([folder / candidate["file"] for candidate in candidates])
+        saved = {"conditions": conditions, "measured": measured}
+        write_atomic(folder / LATENCY_FILE, json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
+    for candidate, one in zip(candidates, measured["results"], strict=True):
+        add_latency(candidate, one)
+        if candidate["latency_error"]:
+            named = {"preset": candidate["preset"], "precision": candidate["precision"]}
+            failed.append({**named, "stage": "latency", "reason": candidate["latency_error"]})
+    return {
+        "where": conditions["where"],
+        "environment": measured["environment"],
+        "warnings": measured["warnings"],
+    }
+
+
+def _earlier(folder: Path, digests: Sequence[str], conditions: dict[str, Any]) -> dict[str, Any] | None:
+    """An earlier measurement of these files under these conditions, its results in the files' order; None without."""
+    saved = read_json(folder / LATENCY_FILE)
+    try:
+        if saved["conditions"] != conditions:
+            return None
+        known = {one["sha256"]: one for one in saved["measured"]["results"] if "error" not in one}
+        return {**saved["measured"], "results": [known[digest] for digest in digests]}
+    except (KeyError, TypeError):
+        return None
+
+
+def _write(folder: Path, result: dict[str, Any]) -> None:
+    from edgeretrain.report.pareto_picture import write_pareto_pictures
+    from edgeretrain.report.sweep_page import render_sweep_page
+
+    pictures = write_pareto_pictures(result, folder)
+    for name in PICTURE_FILES:  # one of an earlier sweep would show other figures
+        if folder / name not in pictures:
+            (folder / name).unlink(missing_ok=True)
+    write_atomic(folder / PAGE_FILE, render_sweep_page(result))
+    write_atomic(folder / RESULT_FILE, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
