@@ -51,10 +51,10 @@ def size_chart(report: Report) -> Chart:
     ]
     intervals = [wilson(top1, photos) for _, _, top1, photos in models]
     largest = max(float(size) for _, size, _, _ in models)
-    x_step = _step(largest, 6)
+    x_step = round_step(largest, 6)
     x_end = x_step * math.ceil(largest * 1.02 / x_step)
     low, high = min(low for low, _ in intervals) * 100, max(high for _, high in intervals) * 100
-    y_step = _step(high - low, 5)
+    y_step = round_step(high - low, 5)
     y_start, y_end = y_step * math.floor(low / y_step), y_step * math.ceil(high / y_step)
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
 
@@ -80,8 +80,8 @@ def size_chart(report: Report) -> Chart:
         _LEFT,
         right,
         bottom,
-        [Tick(x(size), f"{size:g}") for size in _range(0, x_end, x_step)],
-        [Tick(y(value / 100), f"{value:g}") for value in _range(y_start, y_end, y_step)],
+        [Tick(x(size), f"{size:g}") for size in stepped(0, x_end, x_step)],
+        [Tick(y(value / 100), f"{value:g}") for value in stepped(y_start, y_end, y_step)],
         points,
     )
 
@@ -106,7 +106,7 @@ def _place(name: str, x: float, y: float, taken: list[Area]) -> tuple[float, flo
     return places[0]
 
 
-def _step(span: float, most: int) -> float:
+def round_step(span: float, most: int) -> float:
     """The smallest round step that cuts the span into at most so many parts."""
     span = max(span, 1e-6)
     power = math.floor(math.log10(span / most))
@@ -114,5 +114,6 @@ def _step(span: float, most: int) -> float:
     return next(step for step in candidates if span / step <= most)
 
 
-def _range(start: float, end: float, step: float) -> list[float]:
+def stepped(start: float, end: float, step: float) -> list[float]:
+    """From start to end, both included: `stepped(0, 1, 0.5)` -> `[0, 0.5, 1]`."""
     return [round(start + index * step, 9) for index in range(round((end - start) / step) + 1)]

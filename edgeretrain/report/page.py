@@ -24,6 +24,7 @@ from edgeretrain.report.figures import (
     weakest_class,
     wilson,
 )
+from edgeretrain.report.taught import changes, known_classes
 
 MOST_CLASSES_IN_MATRIX = 24
 MOST_PAIRS = 20
@@ -65,9 +66,11 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
         unpictured=[each for each in everyone if each.photo not in pictures],
         predicted=sorted({line[1] for each in everyone for line in each.said}),
         counts=_counts(report),
+        changes=changes(report),
+        known=known_classes(report),
         totals={part: sum(report["photos"][part].values()) for part in ("training", "validation", "testing")},
         long_table=LONG_TABLE,
-        options=list(_flat(report["options"])),
+        options=list(flat(report["options"])),
         card=_card(report),
     )
 
@@ -140,9 +143,9 @@ def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """Groups of (key, one value per model, or a single one where all models agree)."""
     models = report["models"]
     groups: list[tuple[str, list[dict[str, str]]]] = [
-        ("File", [dict(_flat({key: m[key] for key in ("file", "bytes", "sha256")})) for m in models]),
-        ("Head", [dict(_flat(m["head"])) for m in models]),
-        ("Backbone", [dict(_flat(m["backbone"])) for m in models]),
+        ("File", [dict(flat({key: m[key] for key in ("file", "bytes", "sha256")})) for m in models]),
+        ("Head", [dict(flat(m["head"])) for m in models]),
+        ("Backbone", [dict(flat(m["backbone"])) for m in models]),
     ]
     card = []
     for title, columns in groups:
@@ -154,12 +157,12 @@ def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     return card
 
 
-def _flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """(key, value) pairs as text; keys of nested mappings are joined with dots."""
     pairs: list[tuple[str, str]] = []
     for key, value in mapping.items():
         if isinstance(value, Mapping):
-            pairs += _flat(value, f"{prefix}{key}.")
+            pairs += flat(value, f"{prefix}{key}.")
         else:
             pairs.append((f"{prefix}{key}", _text(value)))
     return pairs

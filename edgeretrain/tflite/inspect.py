@@ -1,4 +1,4 @@
-"""What is in a .tflite file: tensors, operators with versions, sizes, quantization, labels, card."""
+"""What is in a .tflite file: tensors, operators with versions, sizes, costs, quantization, labels, card."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.tflite.cost import layer_costs
 from edgeretrain.tflite.flatbuffer import damage_told, read_model, schema
 from edgeretrain.tflite.package import has_card, read_package
 
@@ -15,9 +16,11 @@ def inspect_model(path: Path) -> dict[str, Any]:
     """Describe any TFLite model, ours or not, from the file alone; nothing is run.
 
     Returns:
-        plain JSON: file, bytes, weight_bytes, description, inputs and outputs (each with name, dtype, shape,
-        quantization), operators (name, version, count), tensors (likewise, with bytes of constant data), names of
-        metadata, labels, card; labels are [] and card {} where the file carries none.
+        plain JSON: file, bytes, weight_bytes, description, macs and parameters (sums over the layers that have a
+        figure), layers (name, operator, macs, parameters, bytes, output_shape; see cost.py for what each counts),
+        inputs and outputs (each with name, dtype, shape, quantization), operators (name, version, count), tensors
+        (likewise, with bytes of constant data), names of metadata, labels, card; labels are [] and card {} where the
+        file carries none.
 
     Raises:
         EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
@@ -38,12 +41,17 @@ def inspect_model(path: Path) -> dict[str, Any]:
 def _description(model: Any) -> dict[str, Any]:
     subgraph = model.subgraphs[0]
     tensors = [_tensor(model, tensor) for tensor in subgraph.tensors]
+    codes = [_code(code) for code in model.operatorCodes]
+    layers = layer_costs(model, [(name, custom) for name, _, custom in codes])
     return {
         "weight_bytes": sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None),
         "description": _text(model.description),
+        "macs": sum(layer["macs"] or 0 for layer in layers),
+        "parameters": sum(layer["parameters"] for layer in layers),
         "inputs": [tensors[index] for index in subgraph.inputs],
         "outputs": [tensors[index] for index in subgraph.outputs],
-        "operators": _operators(model, subgraph),
+        "operators": _operators(codes, subgraph),
+        "layers": layers,
         "tensors": tensors,
         "metadata": [_text(entry.name) for entry in model.metadata or []],
     }
@@ -83,13 +91,15 @@ def _quantization(quantization: Any) -> dict[str, Any] | None:
     }
 
 
-def _operators(model: Any, subgraph: Any) -> list[dict[str, Any]]:
-    names = _names(schema().BuiltinOperator)
-    codes = []
-    for code in model.operatorCodes:
-        # Writers before schema 3a fill the one-byte field only.
-        kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-        name = names.get(kind, f"operator {kind}")  # the schema at hand may be older than the file
-        codes.append((_text(code.customCode) if name == "CUSTOM" else name, int(code.version)))
-    counts = Counter(codes[operator.opcodeIndex] for operator in subgraph.operators)
+def _code(code: Any) -> tuple[str, int, bool]:
+    """Name and version of an operator, and whether it is a custom one."""
+    # Writers before schema 3a fill the one-byte field only.
+    kind = max(code.builtinCode, code.deprecatedBuiltinCode)
+    name = _names(schema().BuiltinOperator).get(kind, f"operator {kind}")  # the schema may be older than the file
+    custom = name == "CUSTOM"
+    return _text(code.customCode) if custom else name, int(code.version), custom
+
+
+def _operators(codes: list[tuple[str, int, bool]], subgraph: Any) -> list[dict[str, Any]]:
+    counts = Counter(codes[operator.opcodeIndex][:2] for operator in subgraph.operators)
     return [{"name": name, "version": version, "count": count} for (name, version), count in sorted(counts.items())]

@@ -50,3 +50,28 @@ def test_a_model_that_is_cut_off(part: float, cli: Run, run_folder: Path, tmp_pa
     cut = tmp_path / "cut.tflite"
     cut.write_bytes(data[: int(len(data) * part)])
     cli("inspect", cut).fails("cut.tflite", "damaged or cut off", "Copy or make it again")
+
+
+def test_costs_and_layers(cli: Run, run_folder: Path) -> None:
+    model = run_folder / "model.int8.tflite"
+    text = cli("inspect", model, "--layers").succeeds().out
+    assert "cost: 299.5 M MACs, 2,209,378 parameters\n" in text
+    rows = [line.split() for line in text.splitlines() if "CONV_2D" in line or "FULLY_CONNECTED" in line]
+    assert ["FULLY_CONNECTED", "1x2", "2,560", "2,562", "2,568"] in [row[1:] for row in rows]
+    assert len([row for row in rows if row[1] in ("CONV_2D", "DEPTHWISE_CONV_2D")]) == 52  # a layer a line
+    assert "CONV_2D  1x112x112x32" not in cli("inspect", model).succeeds().out
+
+
+def test_layers_of_unknown_cost_are_named(cli: Run, tmp_path: Path) -> None:
+    from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
+
+    model = read_model(bundled_folder() / "mobilenet_v2_100_224.float32.tflite")
+    flown = schema().OperatorCodeT()
+    flown.builtinCode, flown.customCode = schema().BuiltinOperator.CUSTOM, "Flown\x1b[31m"
+    model.operatorCodes.append(flown)
+    model.subgraphs[0].operators[-1].opcodeIndex = len(model.operatorCodes) - 1
+    path = tmp_path / "flown.tflite"
+    path.write_bytes(write_model(model))
+    text = cli("inspect", path, "--layers").succeeds().out
+    assert "not among the MACs: 1 layer of unknown cost (Flown\\x1b[31m)" in text
+    assert "\x1b" not in text

@@ -1,0 +1,245 @@
+"""Accuracy against size, and against latency, of many models, as coordinates for inline SVGs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgeretrain.report.chart import Tick, round_step, stepped
+from edgeretrain.report.sweep_figures import COSTS, FAMILIES, Candidate, Sweep, is_same, short_name
+
+WIDTH, HEIGHT = 580, 400
+LEFT, RIGHT, TOP, BOTTOM = 40, WIDTH - 14, 12, HEIGHT - 42
+_LETTER, _LINE = 6.6, 15.0
+"""Room for a letter and a line of a name, in the SVG's units: wide enough for any sans-serif at 12."""
+
+SYMBOLS = {
+    "float32": "M0-4.6A4.6 4.6 0 1 1 0 4.6A4.6 4.6 0 1 1 0-4.6Z",
+    "float16": "M-4.2-4.2H4.2V4.2H-4.2Z",
+    "dynamic": "M0-5.4L5.3 4H-5.3Z",
+    "int8": "M0-6L6 0L0 6L-6 0Z",
+}
+"""A precision's symbol: circle, square, triangle, diamond; paths around (0, 0)."""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A model: its place in the sweep, its centre, its interval as an SVG path, its name's place if it has one."""
+
+    row: int
+    family: str
+    symbol: str
+    x: float
+    y: float
+    whisker: str
+    name: str
+    text_x: float | None
+    text_y: float | None
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One scatter. `line` is the Pareto line as an SVG path; `limit` the budget's place on x, `asked` on y."""
+
+    title: str
+    unit: str
+    xs: list[Tick]
+    ys: list[Tick]
+    dots: list[Dot]
+    line: str
+    limit: float | None
+    asked: float | None
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What a picture shows: ends and ticks of both axes, in the figures' own units (MB or ms; percent)."""
+
+    x_start: float
+    x_end: float
+    x_ticks: list[float]
+    y_start: float
+    y_end: float
+    y_ticks: list[float]
+
+
+def shown(sweep: Sweep, cost: str) -> list[tuple[int, Candidate, float]]:
+    """The candidates that have the figure: number, candidate, and the figure as it is shown (MB, ms)."""
+    scale = 1e-6 if cost == "size" else 1.0
+    every = [(row, each, each[COSTS[cost]]) for row, each in enumerate(sweep["candidates"])]
+    return [(row, each, value * scale) for row, each, value in every if value]
+
+
+def scales(values: Sequence[float], accuracies: Sequence[float]) -> Scales:
+    """Axes that hold all the models: x logarithmic with ticks at 1, 2, 5, 10..., y linear in percent."""
+    start, end = min(values) / 1.15, max(values) * 1.15
+    powers = range(math.floor(math.log10(start)), math.ceil(math.log10(end)) + 1)
+    ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    inside = [tick for tick in ticks if start <= tick <= end]
+    if len(inside) < 2:  # models of nearly one size: the round numbers around them
+        start, end = max(tick for tick in ticks if tick <= start), min(tick for tick in ticks if tick >= end)
+        inside = [tick for tick in ticks if start <= tick <= end]
+    low, high = 100 * min(accuracies), 100 * max(accuracies)
+    step = max(round_step(high - low, 6), 0.5)
+    bottom, top = max(0.0, step * math.floor(low / step - 0.3)), min(100.0, step * math.ceil(high / step + 0.3))
+    return Scales(start, end, inside, bottom, top, stepped(bottom, top, step))
+
+
+def scales_of(sweep: Sweep, found: list[tuple[int, Candidate, float]]) -> Scales:
+    """Axes for what `shown` found; they hold the whole interval of the pick, which always shows."""
+    named = sweep["pick"] or sweep["nearest"]
+    accuracies = [candidate["top1"] for _, candidate, _ in found]
+    accuracies += [end for _, candidate, _ in found if is_same(candidate, named) for end in candidate["interval"]]
+    return scales([value for _, _, value in found], accuracies)
+
+
+def pictures(sweep: Sweep) -> dict[str, Picture]:
+    """A picture against size, and one against latency where any was measured."""
+    return {cost: _picture(sweep, cost, found) for cost in COSTS if (found := shown(sweep, cost))}
+
+
+def _picture(sweep: Sweep, cost: str, found: list[tuple[int, Candidate, float]]) -> Picture:
+    axes = scales_of(sweep, found)
+
+    def x(value: float) -> float:
+        share = math.log(value / axes.x_start) / math.log(axes.x_end / axes.x_start)
+        return round(LEFT + share * (RIGHT - LEFT), 1)
+
+    def y(percent: float) -> float:
+        share = (percent - axes.y_start) / (axes.y_end - axes.y_start)
+        return round(min(BOTTOM, max(TOP, BOTTOM - share * (BOTTOM - TOP))), 1)  # intervals may reach further
+
+    centres = [(x(value), y(100 * candidate["top1"])) for _, candidate, value in found]
+    front = [candidate["front"][cost] for _, candidate, _ in found]
+    names = [short_name(candidate) if on else "" for (_, candidate, _), on in zip(found, front, strict=True)]
+    named = sweep["pick"] or sweep["nearest"]
+    first = next((index for index, (_, candidate, _) in enumerate(found) if is_same(candidate, named)), None)
+    whiskers = []
+    if first is not None:  # its interval always shows
+        low, high = (y(100 * end) for end in found[first][1]["interval"])
+        whiskers = [(centres[first][0] - 4, high, centres[first][0] + 4, low)]
+        names[first] = short_name(found[first][1])
+    places = place_names(names, centres, (LEFT, 0, WIDTH, BOTTOM), _LETTER, _LINE, first, whiskers)
+    dots = []
+    for (row, candidate, _), (at_x, at_y), name, place in zip(found, centres, names, places, strict=True):
+        low, high = candidate["interval"]
+        dots.append(
+            Dot(
+                row,
+                colour(candidate["architecture"]),
+                SYMBOLS.get(candidate["precision"], SYMBOLS["float32"]),
+                at_x,
+                at_y,
+                whisker(at_x, axes, y(100 * low), y(100 * high), 100 * low, 100 * high),
+                name if place else "",
+                *(place or (None, None, "")),
+            )
+        )
+    budget = sweep["budget"]
+    limit = budget["max_size" if cost == "size" else "max_latency"]
+    limit = limit / 1e6 if limit and cost == "size" else limit
+    asked = None if budget["min_accuracy"] is None else 100 * budget["min_accuracy"]
+    return Picture(
+        "file size" if cost == "size" else "latency",
+        "MB" if cost == "size" else "ms",
+        [Tick(x(tick), f"{tick:g}") for tick in axes.x_ticks],
+        [Tick(y(tick), f"{tick:g}") for tick in axes.y_ticks],
+        dots,
+        line_path([centre for centre, on in zip(centres, front, strict=True) if on]),
+        x(limit) if limit and axes.x_start <= limit <= axes.x_end else None,
+        y(asked) if asked is not None and axes.y_start <= asked <= axes.y_end else None,
+    )
+
+
+def whisker(x: float, axes: Scales, low: float, high: float, least: float, most: float) -> str:
+    """An interval from y `low` to y `high`, with a bar at each end that the picture reaches."""
+    path = f"M{x:g} {high:g}V{low:g}"
+    for y, inside in ((high, most <= axes.y_end), (low, least >= axes.y_start)):
+        path += f"M{x - 4:g} {y:g}h8" if inside else ""
+    return path
+
+
+def colour(family: str) -> str:
+    """The class of sweep.css that has the family's colour."""
+    return f"f{[*FAMILIES].index(family)}" if family in FAMILIES else "f9"
+
+
+def line_path(centres: Sequence[tuple[float, float]]) -> str:
+    """The Pareto line: steps from the smallest model of the front to the largest. Above it there is none."""
+    if not centres:
+        return ""
+    first, *rest = sorted(centres, key=lambda centre: (centre[0], -centre[1]))
+    return f"M{first[0]:g} {first[1]:g}" + "".join(f"H{x:g}V{y:g}" for x, y in rest)
+
+
+Place = tuple[float, float, str]
+Box = tuple[float, float, float, float]
+
+
+def place_names(
+    names: Sequence[str],
+    centres: Sequence[tuple[float, float]],
+    area: Box,
+    letter: float,
+    line: float,
+    first: int | None = None,
+    kept_free: Sequence[Box] = (),
+) -> list[Place | None]:
+    """Where names stand free of each other and of all points: x, y of the base line, and `start` or `end`.
+
+    A Pareto front leaves the room above and to the left of it empty, so names go there first. None for a name that is
+    empty or finds no room: the details tell it.
+
+    Args:
+        area: left, top, right, bottom, y downwards.
+        letter, line: room for one letter, one line.
+        first: number of the name that goes before all others, and further away if it must.
+        kept_free: where no name may stand, besides on points.
+    """
+    taken = [*kept_free, *((x - line / 2, y - line / 2, x + line / 2, y + line / 2) for x, y in centres)]
+    places: list[Place | None] = [None] * len(names)
+    for index in sorted(range(len(names)), key=lambda index: (index != first, centres[index])):
+        name, (x, y) = names[index], centres[index]
+        width = len(name) * letter
+        for side, shift in [] if not name else [*_PLACES, *_MORE_PLACES] if index == first else _PLACES:
+            start = x - line * 0.6 - width if side == "end" else x + line * 0.6
+            box = (start, y + (shift - 0.5) * line, start + width, y + (shift + 0.5) * line)
+            inside = box[0] >= area[0] and box[1] >= area[1] and box[2] <= area[2] and box[3] <= area[3]
+            if inside and not any(_overlap(box, other) for other in taken):
+                text_x = x + (-0.6 if side == "end" else 0.6) * line
+                places[index] = (round(text_x, 1), round(box[3] - line / 4, 1), side)
+                taken.append(box)
+                break
+    return places
+
+
+_PLACES: list[tuple[str, float]] = [("end", -0.75), ("end", -0.1), ("end", -1.3), ("start", -0.9), ("start", 0.9)]
+"""Side of the point, and lines below its centre (negative: above), in the order of preference."""
+
+_MORE_PLACES = [(side, shift) for shift in (-2.1, 2.1, -3.3, 3.3, -4.5, 4.5) for side in ("end", "start")]
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def title_of(candidate: Candidate) -> str:
+    """What a point says when it is pointed at, line by line."""
+    low, high = candidate["interval"]
+    right = round(candidate["top1"] * candidate["test_photos"])
+    lines = [
+        f"{candidate['preset']} {candidate['precision']}",
+        f"top-1 {100 * candidate['top1']:.1f} % ({right:,} of {candidate['test_photos']:,} photos)",
+        f"95 % interval {100 * low:.1f} to {100 * high:.1f} %",
+        f"{candidate['bytes']:,} bytes, {candidate['macs'] / 1e6:.1f} M MACs",
+    ]
+    latency: dict[str, Any] | None = candidate["latency"]
+    if candidate["latency_ms"] is not None:
+        spread = f", p90 {latency['inference_ms']['p90']:.2f}" if latency and "inference_ms" in latency else ""
+        lines.append(f"{candidate['latency_ms']:.2f} ms{spread}")
+    elif candidate["latency_error"]:
+        lines.append("latency could not be measured")
+    if weakest := candidate["weakest"]:
+        lines.append(f"weakest class {weakest['label']}, recall {100 * weakest['recall']:.1f} %")
+    return "\n".join(lines)

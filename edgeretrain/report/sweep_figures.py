@@ -1,0 +1,75 @@
+"""What the table, the page and the picture of a sweep all say: short names, misses and budgets in words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Sweep = dict[str, Any]
+Candidate = dict[str, Any]
+
+FAMILIES = {"mobilenet_v1": "MobileNet V1", "mobilenet_v2": "MobileNet V2", "nasnet_mobile": "NASNet-mobile"}
+
+COSTS = {"size": "bytes", "latency": "latency_ms"}
+"""The two pictures, and the candidate's figure that each shows accuracy against."""
+
+
+def short_name(candidate: Candidate) -> str:
+    """`V2 0.35/128 int8`; the preset's own name for a family that is not known."""
+    brief = {"mobilenet_v1": "V1", "mobilenet_v2": "V2", "nasnet_mobile": "NASNet"}.get(candidate["architecture"])
+    if brief is None:
+        return f"{candidate['preset']} {candidate['precision']}"
+    alpha = f"{candidate['alpha']:g}" if candidate["alpha"] % 1 else f"{candidate['alpha']:.1f}"
+    width = "" if brief == "NASNet" else f" {alpha}/{candidate['resolution']}"
+    return f"{brief}{width} {candidate['precision']}"
+
+
+def is_same(candidate: Candidate, named: dict[str, Any] | None) -> bool:
+    """Whether this is the candidate that the pick or the nearest miss names."""
+    return named is not None and all(candidate[key] == named[key] for key in ("preset", "precision"))
+
+
+def find(sweep: Sweep, named: dict[str, Any] | None) -> Candidate | None:
+    """The candidate that the pick or the nearest miss names."""
+    return next((candidate for candidate in sweep["candidates"] if is_same(candidate, named)), None)
+
+
+def miss_text(miss: dict[str, Any]) -> str:
+    """How far a candidate is from one limit, in few letters: `size x1.73`, `latency x2.10`, `top-1 -3.1`."""
+    name = {"max_size": "size", "max_latency": "latency", "min_accuracy": "top-1"}[miss["budget"]]
+    if miss["by"] is None:
+        return f"{name} unknown"
+    if miss["budget"] == "min_accuracy":
+        return f"{name} -{100 * miss['by']:.1f}"
+    return f"{name} x{miss['by']:.2f}" if miss["by"] < 9.995 else f"{name} x{miss['by']:.1f}"
+
+
+def budget_text(sweep: Sweep) -> str:
+    """The limits as one phrase; empty without any."""
+    budget = sweep["budget"]
+    limits = []
+    if budget["max_size"] is not None:
+        limits.append(f"at most {budget['max_size']:,} bytes")
+    if budget["max_latency"] is not None:
+        threads = f"{budget['threads']} thread" + ("" if budget["threads"] == 1 else "s")
+        limits.append(f"at most {budget['max_latency']:g} ms ({threads}, {budget['device'] or 'this machine'})")
+    if budget["min_accuracy"] is not None:
+        limits.append(f"at least {100 * budget['min_accuracy']:g} % top-1")
+    return ", ".join(limits)
+
+
+STAGES = {"backbone": "no backbone", "retrain": "not retrained", "latency": "not measured"}
+
+
+def failures(sweep: Sweep) -> Iterator[tuple[str, str, list[str]]]:
+    """What is missing, those of one stage and one reason together, in the sweep's order.
+
+    Yields:
+        what it came to (see STAGES), the reason, and the models (`preset` or `preset precision`) that it holds for.
+    """
+    grouped: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for one in sweep["failed"]:
+        reason = one["reason"].removeprefix(f"{one['preset']}: ")
+        presets = grouped.setdefault((one["stage"], reason), {})
+        presets.setdefault(one["preset"], []).extend([one["precision"]] if one["precision"] else [])
+    for (stage, reason), presets in grouped.items():
+        models = [f"{preset} ({', '.join(names)})" if names else preset for preset, names in presets.items()]
+        yield STAGES.get(stage, stage), reason, models
