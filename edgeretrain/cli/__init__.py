@@ -8,7 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.cli import backbone, benchmark, classify, demo, evaluate, inspect, presets, retrain, sweep
+from edgeretrain.cli import (
+    backbone,
+    benchmark,
+    classify,
+    demo,
+    evaluate,
+    export,
+    inspect,
+    presets,
+    retrain,
+    serve,
+    sweep,
+    teach,
+)
 from edgeretrain.cli.console import print_error
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.version import __version__
@@ -49,13 +62,16 @@ def _edgeretrain(
 
 # The short help stands in the list of commands, where one line holds no more.
 app.command("retrain", short_help="Photos to proven models: the main job.")(retrain.retrain_command)
+app.command("teach", short_help="Add or remove classes of a model.")(teach.teach_command)
 app.command("sweep", short_help="Many presets measured, one picked.")(sweep.sweep_command)
 app.command("benchmark", short_help="Latency, size and memory of models.")(benchmark.benchmark_command)
 app.command("classify", short_help="Say what is on photos.")(classify.classify_command)
+app.command("serve", short_help="A live page for a board without a screen.")(serve.serve_command)
 app.command("evaluate", short_help="Measure a model on photos.")(evaluate.evaluate_command)
 app.command("inspect", short_help="Show what is in a model file.")(inspect.inspect_command)
 app.command("presets", short_help="List the backbones there are and what each costs.")(presets.presets_command)
 app.add_typer(backbone.app, name="backbone", short_help="Make, list and find backbones.")
+app.add_typer(export.app, name="export", short_help="Put models into an app.")
 app.command("demo", short_help="Retrain on a small set of real photos.")(demo.demo_command)
 
 

@@ -28,7 +28,7 @@ LEAVES = [path for path, command in COMMANDS.items() if not getattr(command, "co
 
 def test_all_commands_are_seen() -> None:
     assert {" ".join(path) for path in LEAVES} == {
-        *("retrain", "classify", "evaluate", "inspect", "presets", "demo"),
+        *("retrain", "sweep", "classify", "evaluate", "inspect", "benchmark", "presets", "demo"),
         *("backbone build", "backbone list", "backbone path"),
     }
 

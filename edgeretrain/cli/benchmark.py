@@ -1,0 +1,158 @@
+"""`edgeretrain benchmark`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeretrain.cli.console import Json, Quiet, RuntimeName, print_json, print_rich, progress_shown
+from edgeretrain.errors import EdgeretrainError
+
+
+def benchmark_command(
+    models: Annotated[
+        list[Path] | None, typer.Argument(help="Any .tflite files.", metavar="MODEL...", show_default=False)
+    ] = None,
+    *,
+    threads: Annotated[
+        str, typer.Option(metavar="N,N...", help="Measure each model at each of these numbers of threads.")
+    ] = "1",
+    runs: Annotated[int, typer.Option(metavar="N", help="Inferences to time, at least.")] = 50,
+    seconds: Annotated[float, typer.Option(metavar="S", help="Time to spend on them, at least.")] = 1.0,
+    photos: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--photo",
+            metavar="PATH",
+            help="A photo, or a folder of photos, for the time from JPEG bytes to label. Repeat it for more. Default: "
+            "one that is made up, 1280 x 960.",
+            show_default=False,
+        ),
+    ] = None,
+    end_to_end: Annotated[
+        bool, typer.Option("--end-to-end/--no-end-to-end", help="Also measure from a photo's bytes to its label.")
+    ] = True,
+    xnnpack: Annotated[
+        bool, typer.Option("--xnnpack/--no-xnnpack", help="Let the runtime use its XNNPACK delegate.")
+    ] = True,
+    runtime: RuntimeName = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ssh://USER@HOST[:PORT]",
+            help="Measure there in place of here, with the system's own ssh; edgeretrain must be installed there.",
+            show_default=False,
+        ),
+    ] = None,
+    compare_with: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare",
+            metavar="OLD.json",
+            help="Show earlier results (of --json) beside the new ones; fail if something has become worse.",
+            show_default=False,
+        ),
+    ] = None,
+    factor: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="With --compare: worse is a median latency, file size or peak memory of more than X times the old.",
+        ),
+    ] = 1.2,
+    across_machines: Annotated[
+        bool,
+        typer.Option("--across-machines", help="With --compare: even if machine, runtime or delegate differ."),
+    ] = False,
+    results_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            metavar="NEW.json",
+            help="Measure nothing: show, compare or convert these earlier results.",
+            show_default=False,
+        ),
+    ] = None,
+    csv_file: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Also write the results as CSV, a row each.", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure models on this machine: latency, size, memory, and time from photo to label.
+
+    Each model runs in a process of its own, in turns with the others. Warnings say what the figures are worth;
+    docs/measuring.md says how they are measured. Save --json and give it to --compare after a change: the exit code is
+    1 if something has become worse.
+
+    Example: edgeretrain benchmark flowers/model.*.tflite --threads 1,2,4 --photo flower_photos/roses
+    """
+    from edgeretrain.atomic import write_atomic
+    from edgeretrain.benchmark import as_csv, compare, read_results
+    from edgeretrain.report.benchmark_table import render_benchmark, render_comparison
+
+    old = None if compare_with is None else read_results(compare_with)  # before minutes go by
+    if results_file is not None:
+        if models or device:
+            raise EdgeretrainError("--results measures nothing. Leave out the models and --device.")
+        results = read_results(results_file)
+    else:
+        brief: dict[str, Any] = {"threads": parse_threads(threads), "runs": runs, "seconds": seconds}
+        brief["runtime"] = runtime
+        with progress_shown(quiet) as progress:
+            if device is None:
+                from edgeretrain.benchmark import benchmark
+
+                here: dict[str, Any] = {"photos": photos or [], "xnnpack": xnnpack, "end_to_end": end_to_end}
+                results = benchmark(models or [], **brief, **here, progress=progress)
+            elif photos or not xnnpack or not end_to_end:
+                raise EdgeretrainError(
+                    "--photo, --no-xnnpack and --no-end-to-end do not reach a device. Leave them out with --device."
+                )
+            else:
+                from edgeretrain.device import benchmark_on
+
+                results = benchmark_on(device, models or [], **brief, progress=progress)
+    if csv_file is not None:
+        write_atomic(csv_file, as_csv(results))
+    comparison = None if old is None else compare(old, results, factor=factor, across=across_machines)
+    if as_json:
+        print_json(results if comparison is None else {**results, "comparison": comparison})
+    else:
+        print_rich(render_benchmark(results))
+        if comparison is not None:
+            print_rich(render_comparison(comparison))
+    _fail_if_worse(results, comparison)
+
+
+def parse_threads(text: str) -> list[int]:
+    """`1,2,4` -> [1, 2, 4].
+
+    Raises:
+        EdgeretrainError: not whole numbers of at least 1 with commas between.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) <= 4 and int(part) > 0 for part in parts):
+        raise EdgeretrainError(f"--threads {text}: these are no numbers of threads. Give 1 or more, such as 1,2,4.")
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def _fail_if_worse(results: dict[str, Any], comparison: dict[str, Any] | None) -> None:
+    """Everything has been printed; what went wrong makes the exit code 1."""
+    failed = [
+        f"{one['model']}, {one['threads']} threads: {one['error'].rstrip('.')}"
+        for one in results["results"]
+        if "error" in one
+    ]
+    told = []
+    if failed:
+        told.append(f"{len(failed)} of {len(results['results'])} could not be measured: {_first(failed)}")
+    if comparison is not None and comparison["regressions"]:
+        told.append(f"Worse by a factor of more than {comparison['factor']:g}: {_first(comparison['regressions'])}")
+    if told:
+        raise EdgeretrainError(f"{'. '.join(told)}.")
+
+
+def _first(told: list[str]) -> str:
+    return told[0] if len(told) == 1 else f"{told[0]}; and {len(told) - 1} more"
