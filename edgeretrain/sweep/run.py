@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,19 +201,15 @@ def _retrain_what_works(
 
 
 def _measurement(device: str | None, threads: int, runtime: str | None, progress: Progress) -> Measure:
-    if device is not None:
-        from edgeretrain.device import benchmark_on
+    """The benchmark, here or on the device. Without end-to-end times: decoding a photo costs all models the same."""
+    given: dict[str, Any] = {"threads": [threads], "runtime": runtime, "end_to_end": False, "progress": progress}
+    if device is None:
+        from edgeretrain.benchmark import benchmark
 
-        def on_device(models: Sequence[Path], **brief: Any) -> dict[str, Any]:
-            return benchmark_on(device, models, threads=[threads], runtime=runtime, progress=progress, **brief)
+        return partial(benchmark, **given)
+    from edgeretrain.device import benchmark_on
 
-        return on_device
-    from edgeretrain.benchmark import benchmark
-
-    def here(models: Sequence[Path], **brief: Any) -> dict[str, Any]:
-        return benchmark(models, threads=[threads], runtime=runtime, end_to_end=False, progress=progress, **brief)
-
-    return here
+    return partial(benchmark_on, device, **given)
 
 
 def _try_device(measure: Measure, backbones: dict[str, list[Backbone]]) -> None:
