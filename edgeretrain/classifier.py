@@ -1,16 +1,24 @@
 """A model file -> `Classifier`: what runs on the device. Needs NumPy, Pillow and a runtime, nothing else."""
 
 import os
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.errors import EdgeretrainError
+from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.pixels import FITS, Fit, PhotoSource, load_pixels
 from edgeretrain.tflite.package import Package, read_package
 from edgeretrain.tflite.runtime import Network, check_is_tflite, load_runtime
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_Photo = TypeVar("_Photo", bound=PhotoSource)
 
 
 @dataclass(frozen=True)
@@ -22,10 +30,13 @@ class Prediction:
 
 
 class Classifier:
-    """A model written by edgeretrain, ready to classify photos. Use it from one thread at a time.
+    """A model written by edgeretrain, ready to classify photos.
 
-    >>> classifier = Classifier("flowers/model.int8.tflite")
-    >>> classifier("tulip.jpg", top_k=1)
+    Threads may share one: the interpreter runs one photo at a time, decoding needs no turn. As a context manager, or
+    with `close()`, it gives its memory back.
+
+    >>> with Classifier("flowers/model.int8.tflite") as classifier:
+    ...     classifier("tulip.jpg", top_k=1)
     [Prediction(label='tulips', score=0.98828125)]
 
     Attributes:
@@ -50,7 +61,8 @@ class Classifier:
         self.labels = package.labels
         self.card = package.card
         self.fit: Fit = package.card["fit"]
-        self._network = Network(path, threads=threads, runtime=load_runtime(runtime))
+        self._network: Network | None = Network(path, threads=threads, runtime=load_runtime(runtime))
+        self._turn = threading.Lock()
         self.runtime = self._network.runtime
         self.size = self._network.size
         if self._network.outputs != len(self.labels):
@@ -58,9 +70,26 @@ class Classifier:
                 f"{path}: the model has {self._network.outputs} outputs but {len(self.labels)} labels. Make it again."
             )
 
+    @property
+    def reject_below(self) -> float:
+        """The top score below which a photo is likely none of the classes, 0 to 1; 0 in the card of an older model."""
+        value = self.card.get("reject_below", 0.0)
+        return float(value) if isinstance(value, (int, float)) and 0 <= value <= 1 else 0.0
+
+    def close(self) -> None:
+        """Free the interpreter, as soon as no thread runs it. The attributes stay; classifying is an error."""
+        with self._turn:
+            self._network = None
+
+    def __enter__(self) -> "Classifier":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def probabilities(self, photo: PhotoSource) -> npt.NDArray[np.float32]:
         """Probabilities float32 `[k]` in the order of `labels`; `photo` as in `load_pixels`."""
-        return self._network(load_pixels(photo, self.size, self.fit))
+        return self._run(load_pixels(photo, self.size, self.fit))
 
     def __call__(self, photo: PhotoSource, *, top_k: int | None = None) -> list[Prediction]:
         """The classes of a photo, most probable first.
@@ -70,11 +99,66 @@ class Classifier:
             top_k: how many; default all.
 
         Raises:
-            EdgeretrainError: the photo cannot be read.
+            EdgeretrainError: the photo cannot be read, or the classifier is closed.
         """
-        scores = self.probabilities(photo)
+        return self.ranked(self.probabilities(photo), top_k)
+
+    def batch(
+        self, photos: Iterable[_Photo], *, top_k: int | None = None, workers: int | None = None
+    ) -> Iterator[tuple[_Photo, list[Prediction] | UnreadablePhoto]]:
+        """Classify many photos: the next ones are decoded by other threads while one runs through the model.
+
+        Args:
+            photos: each as in `load_pixels`; taken one by one, so a generator will do.
+            top_k: how many classes; default all.
+            workers: threads that decode; default one per core.
+
+        Yields:
+            `(photo, its classes or the reason why it cannot be read)`, in the order given. Memory holds the pixels of
+            two photos per worker.
+
+        Raises:
+            EdgeretrainError: something is no photo at all (see `load_pixels`), or the classifier is closed.
+        """
+        from collections import deque
+        from concurrent.futures import ThreadPoolExecutor
+
+        from edgeretrain.inference import available_cores
+
+        count = max(1, workers or available_cores())
+        ahead: deque[tuple[_Photo, Future[npt.NDArray[np.uint8]]]] = deque()
+        coming = iter(photos)
+        pool = ThreadPoolExecutor(count, thread_name_prefix="decode")
+        try:
+            while True:
+                while len(ahead) < 2 * count:
+                    for photo in coming:
+                        ahead.append((photo, pool.submit(load_pixels, photo, self.size, self.fit)))
+                        break
+                    else:
+                        break
+                if not ahead:
+                    return
+                photo, decoded = ahead.popleft()
+                try:
+                    pixels = decoded.result()
+                except UnreadablePhoto as error:
+                    yield photo, error
+                else:
+                    yield photo, self.ranked(self._run(pixels), top_k)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def ranked(self, scores: npt.NDArray[np.float32], top_k: int | None = None) -> list[Prediction]:
+        """Probabilities `[k]`, in the order of `labels`, as predictions: most probable first, of a tie the earlier."""
         order = np.argsort(-scores, kind="stable")[:top_k]
         return [Prediction(self.labels[index], float(scores[index])) for index in order]
+
+    def _run(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        with self._turn:
+            if self._network is None:
+                raise EdgeretrainError("This classifier is closed. Make another one of its model file.")
+            return self._network(pixels)
 
 
 def read_own_package(model: Path) -> Package:

@@ -1,0 +1,1 @@
+"""`edgeretrain serve`: a small web page for a device without a screen."""

@@ -1,0 +1,70 @@
+"""A folder of photos played as a camera: for tests, demonstrations and `edgeretrain serve --folder`."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.stream.camera import SIZE
+from edgeretrain.stream.sources import CameraLost, LiveSource, Pixels, Tell, untold
+from edgeretrain.stream.watch import photos_below
+
+
+def open_folder(folder: str | os.PathLike[str], *, fps: float = 5.0, tell: Tell = untold) -> LiveSource:
+    """The live source of a `FolderCamera`, as `open_camera` is of a real one."""
+    return LiveSource(lambda: FolderCamera(folder, fps=fps), name=str(folder), tell=tell)
+
+
+class FolderCamera:
+    """The photos of a folder, one after the other and from the beginning again; a `Device`.
+
+    Photos that cannot be read are passed over; those that are added while it runs come in the next round.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, fps: float = 5.0) -> None:
+        """Look at the folder.
+
+        Args:
+            fps: photos a second, at most.
+
+        Raises:
+            EdgeretrainError: there is no such folder, or no photo in it.
+        """
+        if not fps > 0:
+            raise EdgeretrainError(f"{fps} photos a second make no camera. Use more than 0.")
+        self._seconds = 1 / fps
+        self._due = time.monotonic()
+        self._folder = Path(folder)
+        self._round = photos_below(self._folder)[::-1]
+
+    def read(self) -> Pixels:
+        """The next photo, at most 640 pixels wide and 480 high; see `Device.read`."""
+        for _ in range(2):  # the rest of this round, and a whole one
+            while self._round:
+                pixels = _small(self._round.pop())
+                if pixels is not None:
+                    time.sleep(max(0.0, self._due - time.monotonic()))
+                    self._due = time.monotonic() + self._seconds
+                    return pixels
+            try:
+                self._round = photos_below(self._folder)[::-1]
+            except EdgeretrainError:
+                break
+        raise CameraLost("none of its photos can be read")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _small(path: Path) -> Pixels | None:
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", SIZE)
+            upright = ImageOps.exif_transpose(image)
+            upright.thumbnail(SIZE)
+            return np.array(upright.convert("RGB"))
+    except Exception:  # decoders raise a dozen types on damaged data
+        return None

@@ -1,0 +1,143 @@
+"""The photos of a folder: those that are there, and those that appear in it."""
+
+import contextlib
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.photos import EXTENSIONS
+from edgeretrain.pixels import printable
+
+SCAN_SECONDS = 0.5
+"""Between two looks at a watched folder. Longer where looking itself takes long: at most a tenth of the time."""
+
+PATIENCE_SECONDS = 5.0
+"""How long a new photo that cannot be read may stay as it is before that is told: its writer may have paused."""
+
+_LEFT_BEHIND = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}  # as in photos.find_photos
+
+_Answer = TypeVar("_Answer")
+_Stamp = tuple[int, int, int]  # size, modification time in ns, inode
+
+
+def photos_below(folder: Path) -> list[Path]:
+    """Every photo of a folder and its sub-folders, sorted: what `find_photos` would see, without class folders.
+
+    Raises:
+        EdgeretrainError: there is no such folder, or no photo in it.
+    """
+    photos = sorted(_scan(folder))
+    if not photos:
+        raise EdgeretrainError(
+            f"{printable(folder)}: there are no photos in this folder (JPEG, PNG, WebP, BMP, GIF, TIFF). "
+            "Check the path, or use --watch to wait for some."
+        )
+    return photos
+
+
+class WatchedFolder(Generic[_Answer]):
+    """The photos that appear in a folder or its sub-folders from now on; iterate over it.
+
+    A photo counts once its size and time stand still between two looks and `read` takes it: so one that is still being
+    written is waited for. One that is replaced, or written to again, counts again. It is polling, which also works on
+    network drives; memory holds one entry for each photo in the folder.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        read: Callable[[Path], _Answer],
+        *,
+        stop: threading.Event | None = None,
+        scan_seconds: float = SCAN_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Remember what is there already.
+
+        Args:
+            read: what to do with a photo, such as a `Classifier`; it may raise UnreadablePhoto.
+            stop: ends the iteration when it is set.
+
+        Raises:
+            EdgeretrainError: there is no such folder, or it is not for us to read.
+        """
+        self._folder, self._read = Path(folder), read
+        self._stop = stop or threading.Event()
+        self._scan_seconds, self._patience = scan_seconds, patience
+        self._known = _scan(self._folder)
+
+    def __iter__(self) -> Iterator[tuple[Path, _Answer | UnreadablePhoto]]:
+        """Wait for photos: `(photo, what read said of it or why it cannot be read)`.
+
+        Raises:
+            EdgeretrainError: the folder itself is gone.
+        """
+        waiting: dict[Path, tuple[_Stamp, float]] = {}  # -> as it was at the last look, since when
+        while not self._stop.is_set():
+            began = time.monotonic()
+            found = _scan(self._folder)
+            pause = max(self._scan_seconds, 9 * (time.monotonic() - began))
+            self._known = {path: stamp for path, stamp in self._known.items() if path in found}
+            new = {path: stamp for path, stamp in found.items() if self._known.get(path) != stamp}
+            before, waiting = waiting, {}
+            for path in sorted(new, key=lambda path: (new[path][1], path)):
+                stamp, since = before.get(path, (None, began))
+                if stamp != new[path]:
+                    waiting[path] = (new[path], began)
+                    continue
+                answer: _Answer | UnreadablePhoto
+                try:
+                    answer = self._read(path)
+                except UnreadablePhoto as error:
+                    if began - since < self._patience:
+                        waiting[path] = (new[path], since)
+                        continue
+                    answer = error
+                self._known[path] = new[path]
+                yield path, answer
+                if self._stop.is_set():
+                    return
+            self._stop.wait(pause)
+
+
+def _scan(folder: Path) -> dict[Path, _Stamp]:
+    """Photo -> what changes when it is written to or replaced. Links are followed, no folder is entered twice."""
+    try:
+        start = folder.stat()
+        with os.scandir(folder):
+            pass
+    except OSError as error:
+        raise EdgeretrainError(
+            f"The folder {printable(folder)} cannot be read ({error.strerror}). Check the path."
+        ) from None
+    found: dict[Path, _Stamp] = {}
+    entered = {(start.st_dev, start.st_ino)}
+    waiting = [folder]
+    while waiting:
+        for path, status in _entries(waiting.pop()):
+            if stat.S_ISDIR(status.st_mode):
+                identity = status.st_dev, status.st_ino
+                if identity not in entered:
+                    entered.add(identity)
+                    waiting.append(path)
+            elif path.suffix.lower() in EXTENSIONS and stat.S_ISREG(status.st_mode):
+                found[path] = (status.st_size, status.st_mtime_ns, status.st_ino)
+    return found
+
+
+def _entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    entries = []
+    try:
+        with os.scandir(folder) as listing:
+            for entry in listing:
+                if not entry.name.startswith(".") and entry.name.lower() not in _LEFT_BEHIND:
+                    with contextlib.suppress(OSError):  # removed at this moment, or a link that leads nowhere
+                        entries.append((folder / entry.name, (folder / entry.name).stat()))
+    except OSError:  # a sub-folder that was removed at this moment, or that is not for us to read
+        pass
+    return entries
