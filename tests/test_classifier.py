@@ -2,8 +2,12 @@
 
 import os
 import shutil
+import threading
 import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from PIL import Image
 
 from edgeretrain import Classifier, Prediction
 from edgeretrain.classifier import read_own_package
-from edgeretrain.errors import EdgeretrainError
+from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.pixels import load_pixels
 from edgeretrain.presets import PRECISIONS
 from edgeretrain.tflite.runtime import Network
@@ -90,6 +94,111 @@ def test_photos_that_cannot_be_read(classifier: Classifier, tmp_path: Path) -> N
         classifier(tmp_path / "empty.jpg")
     with pytest.raises(EdgeretrainError, match=r"none\.jpg: "):
         classifier(tmp_path / "none.jpg")
+
+
+# Batches, threads, closing
+
+
+def test_a_batch_says_the_same_in_the_given_order(run: Run, classifier: Classifier) -> None:
+    photos = sorted(run.photos.glob("*/*"))[::-6]
+    for workers in (None, 1, 3):
+        answers = list(classifier.batch(photos, top_k=2, workers=workers))
+        assert [photo for photo, _ in answers] == photos
+        assert [predictions for _, predictions in answers] == [classifier(photo, top_k=2) for photo in photos]
+
+
+def test_a_batch_of_every_form_and_of_none(classifier: Classifier) -> None:
+    pixels = texture("dots", 500)
+    forms: list[Any] = [pixels, encoded(pixels, "PNG"), Image.fromarray(pixels)]
+    answers = [predictions for _, predictions in classifier.batch(iter(forms))]
+    assert answers == [classifier(pixels)] * 3
+    assert list(classifier.batch([])) == []
+
+
+def test_a_batch_goes_on_after_a_bad_photo(run: Run, classifier: Classifier, tmp_path: Path) -> None:
+    good = run.photos / "checks" / "c00.png"
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    photos = [tmp_path / "empty.jpg", good, tmp_path / "none.jpg", good]
+    outcomes = [outcome for _, outcome in classifier.batch(photos)]
+    assert [isinstance(outcome, UnreadablePhoto) for outcome in outcomes] == [True, False, True, False]
+    assert str(outcomes[2]).startswith(f"{tmp_path / 'none.jpg'}: no such file")
+    with pytest.raises(EdgeretrainError, match="must be uint8"):  # no photo at all: a mistake in the program
+        list(classifier.batch([np.zeros((3, 3))]))
+
+
+def test_a_batch_runs_ahead_only_so_far(run: Run, classifier: Classifier) -> None:
+    """Photos are taken as they are needed: memory does not grow with their number."""
+    good = run.photos / "checks" / "c00.png"
+    taken = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield good
+
+    before = threading.active_count()
+    answers = classifier.batch(endless(), workers=2)
+    for number in range(1, 20):
+        next(answers)
+        assert taken <= number + 4
+    answers.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_decoding_and_inference_overlap(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second photo is decoded before the first has been through the model."""
+    decoded = threading.Event()
+    count = 0
+
+    def load(*_: object) -> np.ndarray:
+        nonlocal count
+        count += 1
+        if count == 2:
+            decoded.set()
+        return np.zeros((224, 224, 3), np.uint8)
+
+    def network(_: object) -> np.ndarray:
+        assert decoded.wait(10)
+        return np.float32([0, 1, 0])
+
+    monkeypatch.setattr("edgeretrain.classifier.load_pixels", load)
+    monkeypatch.setattr(classifier, "_network", network)
+    assert len(list(classifier.batch([b"", b"", b""], workers=1))) == 3
+
+
+def test_threads_may_share_one(run: Run, classifier: Classifier) -> None:
+    photos = sorted(run.photos.glob("*/*"))[::6]
+    expected = [classifier.probabilities(photo).tolist() for photo in photos]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            assert [scores.tolist() for scores in pool.map(classifier.probabilities, photos)] == expected
+
+
+def test_closing(run: Run) -> None:
+    photo = run.photos / "checks" / "c00.png"
+    with Classifier(run.model("int8")) as classifier:
+        assert classifier(photo)
+    assert classifier.labels == ("checks", "dots", "stripes")
+    for call in (
+        lambda: classifier(photo),
+        lambda: classifier.probabilities(photo),
+        lambda: list(classifier.batch([photo])),
+    ):
+        with pytest.raises(EdgeretrainError, match=r"^This classifier is closed\. Make another one"):
+            call()
+    classifier.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(None, 0.0), (0.625, 0.625), (0, 0.0), (1, 1.0), (1.5, 0.0), (-1, 0.0), ("x", 0.0)]
+)
+def test_the_score_to_reject_below(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch, value: Any, expected: float
+) -> None:
+    card = {name: entry for name, entry in classifier.card.items() if name != "reject_below"}
+    monkeypatch.setattr(classifier, "card", card if value is None else {**card, "reject_below": value})
+    assert classifier.reject_below == expected
 
 
 # Models that are not ours

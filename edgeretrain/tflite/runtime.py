@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,13 +93,39 @@ def _check_numpy(interpreter: Any) -> None:
 def _install_hint(name: str | None, failures: Sequence[str]) -> str:
     if any(_WRONG_NUMPY in failure for failure in failures):
         return 'Run pip install "numpy<2"'
-    thirty_two_bit = platform.machine() in ("armv7l", "armv6l")
+    thirty_two_bit = _thirty_two_bit()
     wanted = name or ("tflite_runtime" if thirty_two_bit else "ai_edge_litert")
     if wanted == "tflite_runtime" and sys.version_info >= (3, 12):
         other = "64-bit Raspberry Pi OS with ai-edge-litert" if thirty_two_bit else "ai_edge_litert"
         return f"There is a tflite-runtime for Python 3.9 to 3.11 only: use {other}."
     packages = {"tflite_runtime": 'tflite-runtime "numpy<2"', "ai_edge_litert": "ai-edge-litert"}
     return f"Run pip install {packages.get(wanted, wanted)}"
+
+
+# What the runtimes say of an operator, or a version of one, that they are too old for.
+_OPERATOR_VERSION = re.compile(r"builtin opcode '(\w+)' version '(\d+)'")
+_OPERATOR_NUMBER = re.compile(r"builtin_code out of range: (\d+)")
+
+
+def _cannot_load(runtime: Runtime, reason: str) -> str:
+    version, number = _OPERATOR_VERSION.search(reason), _OPERATOR_NUMBER.search(reason)
+    if version is None and number is None:
+        return (
+            f"{runtime} cannot load it ({reason}). "
+            "If the file is whole, a newer runtime may: pip install --upgrade ai-edge-litert"
+        )
+    needs = f"{version[1]} version {version[2]}" if version else f"operator number {number[1] if number else '?'}"
+    told = f"{runtime} cannot load it: the model needs {needs}, for which this runtime is too old."
+    if _thirty_two_bit():
+        return (
+            f"{told} On a 32-bit system there is no newer one: use 64-bit Raspberry Pi OS with ai-edge-litert, or a "
+            "model written by `edgeretrain retrain`, which tflite-runtime 2.14 loads."
+        )
+    return f"{told} A newer LiteRT may not be: pip install --upgrade ai-edge-litert"
+
+
+def _thirty_two_bit() -> bool:
+    return platform.machine() in ("armv7l", "armv6l")
 
 
 class Network:
@@ -129,16 +156,7 @@ class Network:
             source: dict[str, Any] = {"model_path": os.fspath(model)}
         else:
             source = {"model_content": model}
-        try:
-            with without_greeting(self.runtime.name):
-                self._interpreter = self.runtime.interpreter(**source, num_threads=threads)
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError, SystemError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else "it gives no reason"
-            raise EdgeretrainError(
-                f"{self.name}: {self.runtime} cannot load it ({reason}). "
-                "If the file is whole, a newer runtime may: pip install --upgrade ai-edge-litert"
-            ) from None
+        self._interpreter = start_interpreter(self.runtime, self.name, **source, num_threads=threads)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         shape = inputs[0]["shape"].tolist() if inputs else []
         image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] and shape[3] == 3
@@ -156,8 +174,7 @@ class Network:
         self.outputs = int(np.prod(outputs[0]["shape"]))
         self._input_index = inputs[0]["index"]
         self._output_index = outputs[0]["index"]
-        scale, zero_point = outputs[0]["quantization"]
-        self._dequantize = (np.float32(scale), np.float32(zero_point)) if scale else None
+        self._quantization = outputs[0]["quantization"]
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run one image.
@@ -171,10 +188,35 @@ class Network:
         self._interpreter.set_tensor(self._input_index, pixels.astype(self.input_dtype, copy=False)[None])
         self._interpreter.invoke()
         raw = self._interpreter.get_tensor(self._output_index).reshape(-1)
-        if self._dequantize is None:
-            return np.asarray(raw, np.float32)
-        scale, zero_point = self._dequantize
-        return np.asarray((raw.astype(np.float32) - zero_point) * scale, np.float32)
+        return dequantized(raw, self._quantization)
+
+
+def start_interpreter(runtime: Runtime, name: str, **arguments: Any) -> Any:
+    """An interpreter that is ready to run.
+
+    Args:
+        name: of the model, for messages.
+        arguments: of the runtime's `Interpreter`.
+
+    Raises:
+        EdgeretrainError: the runtime cannot load the model.
+    """
+    try:
+        with without_greeting(runtime.name):
+            interpreter = runtime.interpreter(**arguments)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError, SystemError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it gives no reason"
+        raise EdgeretrainError(f"{name}: {_cannot_load(runtime, reason)}") from None
+    return interpreter
+
+
+def dequantized(raw: npt.NDArray[Any], quantization: tuple[float, int]) -> npt.NDArray[np.float32]:
+    """Numbers of a tensor as float32; `quantization` is its scale and zero point, scale 0 for floats."""
+    scale, zero_point = quantization
+    if not scale:
+        return np.asarray(raw, np.float32)
+    return np.asarray((raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale), np.float32)
 
 
 def check_is_tflite(path: Path) -> None:

@@ -17,7 +17,8 @@ from edgeretrain.tflite.package import pack, read_package
 def test_it_says_what_is_on_a_photo(cli: Run, run_folder: Path, photo_folder: Path) -> None:
     photos = [photo_folder / label / "1.png" for label in ("bricks", "grass")]
     for precision in ("float32", "int8"):
-        lines = cli("classify", run_folder / f"model.{precision}.tflite", *photos).succeeds().out.splitlines()
+        given = ("classify", run_folder / f"model.{precision}.tflite", *photos, "--reject-below", 0)
+        lines = cli(*given).succeeds().out.splitlines()
         assert [line.split()[1] for line in lines] == ["bricks", "grass"]
         assert lines[0].startswith(f"{photos[0]}: bricks ")
 
@@ -37,15 +38,42 @@ def test_one_bad_photo_does_not_hide_the_others(cli: Run, run_folder: Path, phot
     good, text, cut = photo_folder / "grass" / "1.png", tmp_path / "text.jpg", tmp_path / "cut.png"
     text.write_text("no photo")
     cut.write_bytes(good.read_bytes()[:3000])
-    ended = cli("classify", run_folder / "model.int8.tflite", text, tmp_path / "none.jpg", cut, tmp_path, good)
+    ended = cli("classify", run_folder / "model.int8.tflite", text, tmp_path / "none.jpg", cut, good)
     assert ended.code == 1
     assert ended.out.splitlines() == cli("classify", run_folder / "model.int8.tflite", good).out.splitlines()
     assert ended.told == [
         f"error: {text}: not a JPEG, PNG, WebP, GIF, BMP or TIFF file. Replace or remove this photo.",
         f"error: {tmp_path / 'none.jpg'}: no such file. Replace or remove this photo.",
         f"error: {cut}: truncated or damaged file. Replace or remove this photo.",
-        f"error: {tmp_path}: a folder, not a file. Replace or remove this photo.",
     ]
+
+
+def test_a_folder_means_its_photos(cli: Run, run_folder: Path, photo_folder: Path, tmp_path: Path) -> None:
+    model = run_folder / "model.int8.tflite"
+    photos = sorted(photo_folder.rglob("*.png"))
+    shutil.copy(photos[0], tmp_path / "one.png")
+    given = cli("classify", model, photo_folder, tmp_path / "one.png", "--json").succeeds().out
+    assert [answer["photo"] for answer in json.loads(given)] == [*map(str, photos), str(tmp_path / "one.png")]
+    lines = cli("classify", model, photo_folder).succeeds().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [*map(str, photos)]
+    assert lines == [line for photo in photos for line in cli("classify", model, photo).out.splitlines()]
+
+
+def test_nothing_known(cli: Run, run_folder: Path, photo_folder: Path, tmp_path: Path) -> None:
+    """--reject-below, and the score that stands in the model's card."""
+    photo = photo_folder / "grass" / "1.png"
+    source = run_folder / "model.float32.tflite"
+    package = read_package(source)
+    model = tmp_path / "model.tflite"
+    model.write_bytes(pack(write_model(read_model(source)), package.labels, {**package.card, "reject_below": 1.0}))
+    told = f"{photo}: nothing known (grass "
+    assert cli("classify", model, photo).succeeds().out.startswith(told)
+    assert cli("classify", source, photo, "--reject-below", 1).succeeds().out.startswith(told)
+    assert cli("classify", model, photo, "--reject-below", 0).succeeds().out.startswith(f"{photo}: grass ")
+    (answer,) = json.loads(cli("classify", model, photo, "--json").succeeds().out)
+    assert answer["rejected"] is True and answer["predictions"][0]["label"] == "grass"
+    (answer,) = json.loads(cli("classify", model, photo, "--json", "--reject-below", 0).succeeds().out)
+    assert answer["rejected"] is False
 
 
 def test_options_that_cannot_be_used(cli: Run, run_folder: Path, photo_folder: Path) -> None:
@@ -53,6 +81,26 @@ def test_options_that_cannot_be_used(cli: Run, run_folder: Path, photo_folder: P
     cli(*given, "--top-k", 0).fails("--top-k")
     cli(*given, "--threads", 0).fails("--threads")
     cli(*given, "--runtime", "onnx").fails("no runtime 'onnx'", "ai_edge_litert")
+    cli(*given, "--reject-below", 2).fails("--reject-below")
+    cli(*given, "--hold", -1).fails("--hold")
+    cli(*given, "--max-fps", 0).fails("--max-fps")
+    for option in ("--smooth", "--hold", "--max-fps", "--every"):
+        cli(*given, option, 1).fails(f"{option} is for a ", "not for", "1.png")
+    cli(*given, "--on-label", "true").fails("--on-label is for a camera, a video or --watch")
+    cli(*given[:2], "camera", "--every", 2).fails("--every is for a video, not for camera")
+
+
+def test_sources_that_cannot_be_used(cli: Run, run_folder: Path, photo_folder: Path, tmp_path: Path) -> None:
+    model, photo = run_folder / "model.int8.tflite", photo_folder / "grass" / "1.png"
+    (tmp_path / "empty").mkdir()
+    cli("classify", model, tmp_path / "empty").fails("empty: there are no photos in this folder", "--watch")
+    cli("classify", model, "camra").fails("camra: there is no such photo, folder or video", "`camera:1`")
+    cli("classify", model, "camera", photo).fails("camera is a stream", "must be the only source")
+    cli("classify", model, photo, "clip.mp4").fails("clip.mp4 is a stream")
+    cli("classify", model, "camera", "camera:1").fails("camera is a stream")
+    cli("classify", model, tmp_path / "none.mp4").fails("none.mp4: no such file. Check the path")
+    for sources in ((photo,), ("camera",), (photo_folder, tmp_path), (tmp_path / "none",)):
+        cli("classify", model, *sources, "--watch").fails("--watch needs one folder", str(sources[0]))
 
 
 def _text(model: Path, _: Path) -> None:

@@ -158,10 +158,33 @@ def test_a_file_that_was_cut_off(tmp_path: Path) -> None:
     assert refusal(good[:1000]).startswith("the model: ")
 
 
-def test_an_operator_that_the_runtime_lacks() -> None:
+def test_an_operator_that_the_runtime_is_too_old_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator and its version are named, and which runtime would do on this machine."""
     model = read_model(find_backbone("mobilenet_v2_100_224", "float32").path)
-    model.operatorCodes[0].version = 99
-    assert "cannot load it" in refusal(write_model(model))
+    code = next(code for code in model.operatorCodes if code.builtinCode == schema().BuiltinOperator.CONV_2D)
+    code.version = 99
+    message = refusal(write_model(model))
+    assert "cannot load it: the model needs CONV_2D version 99, for which this runtime is too old." in message
+    assert message.endswith("pip install --upgrade ai-edge-litert")
+    code.version, code.builtinCode, code.deprecatedBuiltinCode = 1, 250, 127
+    assert "the model needs operator number 250, for which" in refusal(write_model(model))
+    monkeypatch.setattr(runtime_module.platform, "machine", lambda: "armv7l")
+    assert "64-bit Raspberry Pi OS with ai-edge-litert" in refusal(write_model(model))
+
+
+def test_what_tflite_runtime_says_of_an_operator_that_it_is_too_old_for(run: Run) -> None:
+    class Old:
+        def __init__(self, **_: object) -> None:
+            raise ValueError(
+                "Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'. An older version of this builtin "
+                "might be supported. Are you using an old TFLite binary with a newer model?\nRegistration failed.\n"
+            )
+
+    message = refusal(run.model("int8"), runtime=Runtime("tflite_runtime", "2.14.0", Old))
+    assert message.endswith(
+        ": tflite_runtime 2.14.0 cannot load it: the model needs FULLY_CONNECTED version 12, for which this runtime is "
+        "too old. A newer LiteRT may not be: pip install --upgrade ai-edge-litert"
+    )
 
 
 def with_input(shape: list[int], kind: str) -> bytes:
