@@ -13,14 +13,16 @@ from edgeretrain.version import __version__
 if TYPE_CHECKING:
     from edgeretrain.classifier import Classifier, Prediction
     from edgeretrain.pipeline import Options, retrain
+    from edgeretrain.teaching import teach
 
-__all__ = ["Classifier", "EdgeretrainError", "Options", "Prediction", "__version__", "retrain"]
+__all__ = ["Classifier", "EdgeretrainError", "Options", "Prediction", "__version__", "retrain", "teach"]
 
 _HOMES = {
     "Classifier": "edgeretrain.classifier",
     "Prediction": "edgeretrain.classifier",
     "Options": "edgeretrain.pipeline",
     "retrain": "edgeretrain.pipeline",
+    "teach": "edgeretrain.teaching",
 }
 
 

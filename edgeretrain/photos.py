@@ -5,7 +5,7 @@ import os
 import stat
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +77,10 @@ class PhotoSet:
         more = {entry.name: entry for entry in skipped}
         all_skipped = sorted({*self.skipped, *more.values()}, key=lambda entry: entry.name)
         photos = tuple(photo for photo in self.photos if photo.name not in more)
-        _check_readable(self.labels, photos, all_skipped, strict)
-        told = set(_warnings(self.labels, self.photos))
+        check_readable(self.labels, photos, all_skipped, strict)
+        told = set(photo_warnings(self.labels, self.photos))
         kept = [warning for warning in self.warnings if warning not in told]
-        return PhotoSet(self.labels, photos, tuple(all_skipped), (*kept, *_warnings(self.labels, photos)))
+        return PhotoSet(self.labels, photos, tuple(all_skipped), (*kept, *photo_warnings(self.labels, photos)))
 
 
 def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progress: Progress = silent) -> PhotoSet:
@@ -105,7 +105,7 @@ def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progres
     for label in labels:
         found: list[Path] = []
         others: Counter[str] = Counter()
-        for path in _walk(root, label):
+        for path in _walk(root / label, root):
             if path.suffix.lower() in EXTENSIONS:
                 found.append(path)
             else:
@@ -116,20 +116,58 @@ def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progres
     if empty:
         raise EdgeretrainError(f"{printable(root)}: {' '.join(empty)} Add photos, or remove the folder.")
 
+    named = [(label, path, printable(path.relative_to(root).as_posix())) for label, path in files]
+    photos, skipped = _checked(named, progress)
+    check_readable(labels, photos, skipped, strict)
+    warnings = [f"Photos outside the class folders, not used: {loose}."] if loose else []
+    return PhotoSet(labels, tuple(photos), tuple(skipped), (*warnings, *photo_warnings(labels, photos)))
+
+
+def find_class_photos(
+    label: str, sources: Sequence[Path], *, progress: Progress = silent
+) -> tuple[list[Photo], list[Skipped]]:
+    """The photos of one class, wherever they are: what a class folder of that name would hold.
+
+    Args:
+        sources: folders, of which all photos at any depth count as in `find_photos`, and photos.
+
+    Returns:
+        the photos, sorted by name (`label/` and the path below its folder, or the photo's own name), and those that
+        cannot be used. Names may repeat when there are several sources.
+
+    Raises:
+        EdgeretrainError: there is no such folder or photo, or a folder holds no photos.
+    """
+    named: list[tuple[str, Path, str]] = []
+    for source in sources:
+        status = _status(source)
+        if status is None:
+            raise EdgeretrainError(f"There is no photo or folder {printable(source)}. Check the path.")
+        if not stat.S_ISDIR(status.st_mode):
+            named.append((label, source, printable(f"{label}/{source.name}")))
+            continue
+        found = [path for path in _walk(source, source) if path.suffix.lower() in EXTENSIONS]
+        if not found:
+            raise EdgeretrainError(
+                f"{printable(source)}: this folder has no JPEG, PNG, WebP, BMP, GIF or TIFF photos. Check the path."
+            )
+        named += [(label, path, printable(f"{label}/{path.relative_to(source).as_posix()}")) for path in found]
+    return _checked(named, progress)
+
+
+def _checked(named: Sequence[tuple[str, Path, str]], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
+    """Photos of (label, path, name) and those that cannot be used, each sorted by name."""
     photos: list[Photo] = []
     skipped: list[Skipped] = []
-    for done, (label, path) in enumerate(files, start=1):
-        name = printable(path.relative_to(root).as_posix())
+    for done, (label, path, name) in enumerate(named, start=1):
         try:
             photos.append(Photo(path, name, label, _digest(path, name)))
         except UnreadablePhoto as error:
             skipped.append(Skipped(name, error.reason))
-        progress("Checking photos", done, len(files))
+        progress("Checking photos", done, len(named))
     photos.sort(key=lambda photo: (photo.name, str(photo.path)))
     skipped.sort(key=lambda entry: entry.name)
-    _check_readable(labels, photos, skipped, strict)
-    warnings = [f"Photos outside the class folders, not used: {loose}."] if loose else []
-    return PhotoSet(labels, tuple(photos), tuple(skipped), (*warnings, *_warnings(labels, photos)))
+    return photos, skipped
 
 
 def _listing(folder: Path) -> list[Path]:
@@ -141,7 +179,7 @@ def _listing(folder: Path) -> list[Path]:
         raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: no permission.") from error
     except OSError as error:
         raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: {error.strerror}.") from error
-    return [folder / name for name in names if not name.startswith(".") and name.lower() not in _NOT_CLASSES]
+    return [folder / name for name in names if is_class_folder_name(name)]
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -189,18 +227,38 @@ def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
     return labels, loose
 
 
+def check_label(label: str, shown: str, remedy: str) -> None:
+    """Check that a class name can stand in labels.txt.
+
+    Args:
+        shown, remedy: how the message begins and ends.
+
+    Raises:
+        EdgeretrainError: it cannot.
+    """
+    if printable(label) != label:
+        raise EdgeretrainError(f"{shown}: the class name '{printable(label)}' is not valid UTF-8. {remedy}")
+    if label.splitlines() != [label]:
+        raise EdgeretrainError(
+            f"{shown}: the class name {label!r} has a line break, which labels.txt cannot hold. {remedy}"
+        )
+
+
+def alike_key(label: str) -> str:
+    """The same for class names that differ only in case or in how Unicode writes them."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold())
+
+
+def is_class_folder_name(name: str) -> bool:
+    """Whether a folder of this name would count as a class."""
+    return bool(name) and not name.startswith(".") and name.lower() not in _NOT_CLASSES
+
+
 def _check_labels(labels: tuple[str, ...], shown: str) -> None:
     alike: dict[str, str] = {}
     for label in labels:
-        if printable(label) != label:
-            raise EdgeretrainError(
-                f"{shown}: the class name '{printable(label)}' is not valid UTF-8. Rename the folder."
-            )
-        if label.splitlines() != [label]:
-            raise EdgeretrainError(
-                f"{shown}: the class name {label!r} has a line break, which labels.txt cannot hold. Rename the folder."
-            )
-        key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold())
+        check_label(label, shown, "Rename the folder.")
+        key = alike_key(label)
         if key in alike:
             raise EdgeretrainError(
                 f"{shown}: the class names {alike[key]!r} and {label!r} differ only in case or in how Unicode writes "
@@ -219,10 +277,10 @@ def _folder_and_above(folder: Path) -> set[tuple[int, int]]:
     return {_identity(status) for status in statuses if status is not None}
 
 
-def _walk(root: Path, label: str) -> Iterator[Path]:
+def _walk(top: Path, root: Path) -> Iterator[Path]:
     """Every file of a class folder, at any depth; folders are entered once, and never one that holds the root."""
     visited = _folder_and_above(root)
-    waiting = [root / label]
+    waiting = [top]
     while waiting:
         folder = waiting.pop()
         visited.add(_identity(folder.stat()))
@@ -265,7 +323,7 @@ def _digest(path: Path, name: str) -> str:
     return sha.hexdigest()
 
 
-def _check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: list[Skipped], strict: bool) -> None:
+def check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: list[Skipped], strict: bool) -> None:
     first = "; ".join(f"{entry.name}: {entry.reason}" for entry in skipped[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
     if strict and skipped:
@@ -283,7 +341,7 @@ def _check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: lis
             )
 
 
-def _warnings(labels: Iterable[str], photos: Iterable[Photo]) -> list[str]:
+def photo_warnings(labels: Iterable[str], photos: Iterable[Photo]) -> list[str]:
     same: defaultdict[str, list[Photo]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for photo in photos:

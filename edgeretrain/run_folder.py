@@ -22,7 +22,13 @@ def model_file(precision: str) -> str:
     return f"model.{precision}.tflite"
 
 
-_OURS = {REPORT_FILE, PAGE_FILE, LABELS_FILE, *(model_file(precision) for precision in PRECISIONS)}
+def bottleneck_file(precision: str) -> str:
+    """The name of the bottlenecks that a model of a run folder learnt from, such as `bottlenecks.int8.npz`."""
+    return f"bottlenecks.{precision}.npz"
+
+
+_PER_PRECISION = {name(precision) for name in (model_file, bottleneck_file) for precision in PRECISIONS}
+_OURS = {REPORT_FILE, PAGE_FILE, LABELS_FILE, *_PER_PRECISION}
 _DESKTOP = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left by file managers that looked at the folder
 
 

@@ -4,11 +4,15 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.photos import Photo, PhotoSet
+
+Place = Literal["training", "validation", "testing"]
+PLACES: tuple[Place, ...] = get_args(Place)
 
 _MAX_PER_CLASS = 2**27 - 1  # retrain.py's MAX_NUM_IMAGES_PER_CLASS
 
@@ -20,6 +24,11 @@ class Split:
     training: tuple[Photo, ...]
     validation: tuple[Photo, ...]
     testing: tuple[Photo, ...]
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """The set of each photo, by its name."""
+        return {photo.name: place for place in PLACES for photo in getattr(self, place)}
 
 
 def _group_name(photo: Photo) -> str:
@@ -35,11 +44,15 @@ def _percent(group_name: str) -> float:
 
 @dataclass(slots=True)
 class _Family:
-    """Photos that must fall in one set: one name before `_nohash_` in a class, or byte-identical, and so on across."""
+    """Photos that must fall in one set: one name before `_nohash_` in a class, or byte-identical, and so on across.
+
+    A family is settled when its set was decided in an earlier run.
+    """
 
     photos: list[Photo]
     percent: float
-    place: str
+    place: Place
+    settled: bool
 
     @property
     def labels(self) -> set[str]:
@@ -65,7 +78,13 @@ def _families(photos: Iterable[Photo]) -> list[list[Photo]]:
     return list(families.values())
 
 
-def split_photos(photo_set: PhotoSet, *, validation_percentage: float = 10, testing_percentage: float = 10) -> Split:
+def split_photos(
+    photo_set: PhotoSet,
+    *,
+    validation_percentage: float = 10,
+    testing_percentage: float = 10,
+    settled: Mapping[str, Place] | None = None,
+) -> Split:
     """Split as retrain.py does, by the hash of a photo's base name, but so that every class is in every set.
 
     The hash sees neither the parent folder nor the other photos, so renaming the one or adding to the others moves no
@@ -75,6 +94,8 @@ def split_photos(photo_set: PhotoSet, *, validation_percentage: float = 10, test
 
     Args:
         validation_percentage, testing_percentage: of the photos; 0 leaves a set empty.
+        settled: sets that an earlier run has decided, by the photo's name: these photos stay there whatever is added or
+            taken away, and what belongs together with one of them joins it.
 
     Raises:
         EdgeretrainError: the percentages make no sense; a class has too few photos to be in every set.
@@ -89,27 +110,37 @@ def split_photos(photo_set: PhotoSet, *, validation_percentage: float = 10, test
             "train on. Together they must stay below 100."
         )
     middle, end = validation_percentage, validation_percentage + testing_percentage
-    spans = {"validation": (0.0, middle), "testing": (middle, end), "training": (end, 100.0)}
+    spans: dict[Place, tuple[float, float]] = {
+        "validation": (0.0, middle),
+        "testing": (middle, end),
+        "training": (end, 100.0),
+    }
+    settled = settled or {}
     wanted = [place for place, (low, high) in spans.items() if low < high]
 
     families = []
     for photos in _families(photo_set.photos):
         percent = _percent(_group_name(photos[0]))
-        place = "validation" if percent < middle else "testing" if percent < end else "training"
-        families.append(_Family(photos, percent, place))
+        place: Place = "validation" if percent < middle else "testing" if percent < end else "training"
+        decided = [settled[photo.name] for photo in photos if photo.name in settled]
+        families.append(_Family(photos, percent, decided[0] if decided else place, bool(decided)))
     _fill(families, photo_set.labels, spans, wanted)
 
-    sets: dict[str, list[Photo]] = {place: [] for place in spans}
+    sets: dict[Place, list[Photo]] = {place: [] for place in spans}
     for family in families:
-        sets[family.place] += family.photos
+        for photo in family.photos:
+            sets[settled.get(photo.name, family.place)].append(photo)
     in_order = {place: tuple(sorted(photos, key=lambda photo: photo.name)) for place, photos in sets.items()}
     return Split(**in_order)
 
 
 def _fill(
-    families: list[_Family], labels: Iterable[str], spans: dict[str, tuple[float, float]], wanted: list[str]
+    families: list[_Family], labels: Iterable[str], spans: dict[Place, tuple[float, float]], wanted: list[Place]
 ) -> None:
-    """Move families until each class has one in each wanted set; never the last one of any class out of a set."""
+    """Move families until each class has one in each wanted set; never the last one of any class out of a set.
+
+    Settled families stay.
+    """
     count = Counter((label, family.place) for family in families for label in family.labels)
     for label in labels:
         own = [family for family in families if label in family.labels]
@@ -122,7 +153,7 @@ def _fill(
             if count[label, place]:
                 continue
             low, high = spans[place]
-            spare = [f for f in own if all(count[other, f.place] > 1 for other in f.labels)]
+            spare = [f for f in own if not f.settled and all(count[other, f.place] > 1 for other in f.labels)]
             if not spare:
                 raise EdgeretrainError(
                     f"Class {label!r} gets no photos for {place}: it shares too many with other classes. Add photos "

@@ -12,7 +12,7 @@ from garden import jpeg, put
 
 from edgeretrain import photos as photos_module
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.photos import Photo, PhotoSet, Skipped, find_photos
+from edgeretrain.photos import Photo, PhotoSet, Skipped, find_class_photos, find_photos
 from edgeretrain.split import split_photos
 
 needs_links = pytest.mark.skipif(os.name == "nt", reason="symbolic links need rights on Windows")
@@ -311,3 +311,37 @@ def test_flower_photos() -> None:
     digests = {photo.name.split("/")[1].split("_")[0]: photo.digest for photo in found.photos}
     for one, other in (("14889392928", "15066430311"), ("15069459615", "15072973261")):
         assert digests[one] == digests[other]
+
+
+# The photos of one class
+
+
+def test_a_class_from_its_folder_is_that_of_the_photos_folder(garden: Path) -> None:
+    put(garden / "rose" / "deep" / "a.jpg", jpeg(200))
+    put(garden / "rose" / "zero.jpg", b"")
+    put(garden / "rose" / "notes.txt", b"x")
+    put(garden / "rose" / ".hidden.jpg", jpeg(201))
+    whole = find_photos(garden)
+    seen: list[tuple[str, int, int]] = []
+    photos, skipped = find_class_photos("rose", [garden / "rose"], progress=lambda *step: seen.append(step))
+    assert photos == [photo for photo in whole.photos if photo.label == "rose"]
+    assert tuple(skipped) == whole.skipped
+    assert seen[-1] == ("Checking photos", 27, 27)
+
+
+def test_a_class_from_photos_and_folders(garden: Path) -> None:
+    odd = put(garden / "IMG_1", jpeg(202))  # a photo that is named is one, whatever it is called
+    text = put(garden / "notes.txt", b"x")
+    photos, skipped = find_class_photos("daisy", [odd, text, garden / "rose", garden / "tulip" / "t03.jpg"])
+    assert [photo.name for photo in photos] == [
+        "daisy/IMG_1", *(f"daisy/r{number:02d}.jpg" for number in range(25)), "daisy/t03.jpg"
+    ]  # fmt: skip
+    assert {photo.label for photo in photos} == {"daisy"}
+    assert [one.name for one in skipped] == ["daisy/notes.txt"]
+
+
+def test_sources_that_will_not_do(garden: Path) -> None:
+    (garden / "empty").mkdir()
+    for source, told in ((garden / "none.jpg", "There is no photo or folder"), (garden / "empty", "has no JPEG, PNG")):
+        with pytest.raises(EdgeretrainError, match=told):
+            find_class_photos("daisy", [garden / "rose", source])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from garden import Run, encoded, jpeg, put, texture
 
-from edgeretrain import pipeline
+from edgeretrain import modelling
 from edgeretrain.backbone import find_backbone
 from edgeretrain.backbone.artifact import sha256
 from edgeretrain.bottlenecks import compute_bottlenecks
@@ -25,7 +25,11 @@ from edgeretrain.split import split_photos
 from edgeretrain.tflite.package import read_package
 
 pytest.importorskip("ai_edge_litert")
-FILES = {*(f"model.{precision}.tflite" for precision in PRECISIONS), "labels.txt", "report.json", "report.html"}
+FILES = {
+    *(f"model.{precision}.tflite" for precision in PRECISIONS),
+    *(f"bottlenecks.{precision}.npz" for precision in PRECISIONS),
+    *("labels.txt", "report.json", "report.html"),
+}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -298,7 +302,7 @@ def test_the_same_photo_in_two_classes_is_warned_about(photos: Path, tmp_path: P
 def test_an_earlier_run_is_replaced(run: Run, tmp_path: Path) -> None:
     out = Path(shutil.copytree(run.out, tmp_path / "run"))
     retrain(run.photos, out, precisions=["int8"])
-    assert set(digests(out)) == {"model.int8.tflite", "labels.txt", "report.json", "report.html"}
+    assert set(digests(out)) == {name for name in FILES if "float" not in name and "dynamic" not in name}
     assert list(tmp_path.iterdir()) == [out]
 
 
@@ -310,7 +314,7 @@ def test_a_failure_leaves_the_earlier_run_and_nothing_else(
         raise ZeroDivisionError
 
     out = Path(shutil.copytree(run.out, tmp_path / "run"))
-    monkeypatch.setattr(pipeline, "write_classifier" if place.startswith("in") else "render_page", failing)
+    monkeypatch.setattr(modelling, "write_classifier" if place.startswith("in") else "render_page", failing)
     with pytest.raises(ZeroDivisionError):
         retrain(run.photos, out, precisions=["int8"])
     assert digests(out) == digests(run.out)

@@ -189,3 +189,42 @@ def test_flower_photos_copies_stay_together() -> None:
     where = {name.split("/")[1].split("_")[0]: place for name, place in places(split_photos(found)).items()}
     for one, other in (("14889392928", "15066430311"), ("15069459615", "15072973261")):
         assert where[one] == where[other]
+
+
+# What an earlier run has decided
+
+
+def test_settled_photos_stay_whatever_their_names_say() -> None:
+    photo_set = made_up(many("x", 40), many("y", 40))
+    moved = {"training": "testing", "testing": "validation", "validation": "training"}
+    settled = {name: moved[place] for name, place in places(split_photos(photo_set)).items() if name[0] == "a"}
+    after = places(split_photos(photo_set, settled=settled))  # type: ignore[arg-type]
+    assert settled.items() <= after.items()
+    assert {n: p for n, p in after.items() if n[0] == "b"} == {
+        n: p for n, p in places(split_photos(photo_set)).items() if n[0] == "b"
+    }
+
+
+def test_what_belongs_to_a_settled_photo_joins_it() -> None:
+    """By name up to _nohash_, or byte for byte in another class."""
+    photo_set = made_up(
+        ["p_nohash_1.jpg", "p_nohash_2.jpg", *many("x", 20)], many("y", 20), twins={"a/p_nohash_1.jpg": "t", "b/z": "t"}
+    )
+    twin = made_up([], ["z"], twins={"b/z": "t"}).photos
+    whole = PhotoSet(photo_set.labels, photo_set.photos + twin, (), ())
+    for place in ("training", "validation", "testing"):
+        found = places(split_photos(whole, settled={"a/p_nohash_1.jpg": place}))
+        assert {found[name] for name in ("a/p_nohash_1.jpg", "a/p_nohash_2.jpg", "b/z")} == {place}
+
+
+def test_the_guarantee_moves_no_settled_photo() -> None:
+    """The new class "b" has all its photos in one set by their names; only these are moved."""
+    training = [base for base in many("t", 200) if retrain_py(base, 10, 10) == "training"]
+    photo_set = made_up(many("x", 40), training[:3])
+    before = places(split_photos(made_up(many("x", 40))))
+    after = places(split_photos(photo_set, settled=before))  # type: ignore[arg-type]
+    assert before.items() <= after.items()
+    assert {after[f"b/{base}"] for base in training[:3]} == {"training", "validation", "testing"}
+    shared = {f"b/{base}": photo.digest for base, photo in zip(training[:2], photo_set.photos, strict=False)}
+    with pytest.raises(EdgeretrainError, match="Class 'b' gets no photos for"):
+        split_photos(made_up(many("x", 40), training[:3], twins=shared), settled=before)  # type: ignore[arg-type]

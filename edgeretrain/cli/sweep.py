@@ -16,6 +16,7 @@ from edgeretrain.cli.retrain import (
     ValidationPercentage,
     one_of,
     parse_precisions,
+    separated,
 )
 from edgeretrain.errors import EdgeretrainError
 
@@ -126,8 +127,8 @@ def sweep_command(
         result = sweep(
             photos,
             folder,
-            presets=_separated(presets),
-            precisions=parse_precisions(_separated(precisions)),
+            presets=separated(presets),
+            precisions=parse_precisions(precisions),
             budget=budget,
             latency=latency,
             device=device,
@@ -156,10 +157,6 @@ def parse_amount(option: str, text: str | None, units: dict[str, float], example
     if parts is None or parts[2].lower() not in units:
         raise EdgeretrainError(f"{option} {text!r} is not understood. Write it like {example}.")
     return float(parts[1]) * units[parts[2].lower()]
-
-
-def _separated(texts: list[str]) -> list[str]:
-    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
 def _print_sweep(result: dict[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ Input is the report, the dict that is written to `report.json`; nothing is compu
 from edgeretrain.report.figures import mistaken
 from edgeretrain.report.page import render_page
 from edgeretrain.report.table import render_evaluation, render_table
+from edgeretrain.report.taught import render_taught
 from edgeretrain.report.thumbnail import thumbnails
 
-__all__ = ["mistaken", "render_evaluation", "render_page", "render_table", "thumbnails"]
+__all__ = ["mistaken", "render_evaluation", "render_page", "render_table", "render_taught", "thumbnails"]

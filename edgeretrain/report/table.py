@@ -22,7 +22,7 @@ def render_table(report: Report) -> RenderableType:
     other photos of the same kind. All models see the same test photos, so two models are told apart better by how often
     they say the same as float32 than by their intervals.
     """
-    table = _table()
+    table = new_table()
     for header in ("precision", "bytes", "top-1\n%", "95 %\ninterval", "top-3\n%", "% same\nfloat32"):
         table.add_column(header, justify="left" if header == "precision" else "right", no_wrap=True)
     table.add_column("weakest class,\nits recall %", no_wrap=True)
@@ -52,7 +52,7 @@ def render_evaluation(evaluation: Evaluation) -> RenderableType:
         parts += [Text("\nConfusion (rows: true class, columns: predicted)\n"), _matrix(evaluation)]
     elif pairs:
         parts.append(Text(f"\nMost confused, {min(_MOST_PAIRS, len(pairs))} of {count(len(pairs), 'pair')}\n"))
-        table = _table()
+        table = new_table()
         for header in ("photos", "% of class"):
             table.add_column(header, justify="right", no_wrap=True)
         for header in ("class", "taken for"):
@@ -85,7 +85,8 @@ def plain(label: str, most: int | None = None) -> Text:
     return text
 
 
-def _table() -> Table:
+def new_table() -> Table:
+    """An empty table in the looks of all of ours."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
 
 
@@ -130,7 +131,7 @@ def _summary(evaluation: Evaluation) -> Text:
 
 
 def _classes(evaluation: Evaluation) -> Table:
-    table = _table()
+    table = new_table()
     table.add_column("class", no_wrap=True)
     for header in ("photos", "precision %", "recall %"):
         table.add_column(header, justify="right", no_wrap=True)
@@ -142,7 +143,7 @@ def _classes(evaluation: Evaluation) -> Table:
 
 
 def _matrix(evaluation: Evaluation) -> Table:
-    table = _table()
+    table = new_table()
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("class", no_wrap=True)
     for column in range(len(evaluation["classes"])):

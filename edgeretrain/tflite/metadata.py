@@ -115,7 +115,8 @@ def build_metadata(name: str, description: str, *, float_input: bool, licence: s
 
 def attach_metadata(model: Any, metadata: bytes) -> None:
     """Put the metadata flatbuffer into a `ModelT`, in place of any it had."""
-    kept = [entry for entry in model.metadata or [] if entry.name != METADATA_NAME.encode()]
+    names = (METADATA_NAME, METADATA_NAME.encode())  # ours, and as they are read
+    kept = [entry for entry in model.metadata or [] if entry.name not in names]
     entry = schema().MetadataT()
     entry.name = METADATA_NAME
     entry.buffer = add_buffer(model, metadata)

@@ -18,6 +18,7 @@ def test_the_run_folder(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         *("labels.txt", "report.json", "report.html"),
         *(f"model.{precision}.tflite" for precision in ("float32", "float16", "dynamic", "int8")),
+        *(f"bottlenecks.{precision}.npz" for precision in ("float32", "float16", "dynamic", "int8")),
     }
     for model in (tmp_path / "run").glob("*.tflite"):
         assert f"{model.stat().st_size:,}" in ended.out

@@ -1,0 +1,124 @@
+"""`edgeretrain teach`."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.retrain import Strict
+from edgeretrain.errors import EdgeretrainError
+
+
+def teach_command(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="A run folder that retrain or teach wrote, or one model in it.", metavar="MODEL", show_default=False
+        ),
+    ],
+    photos: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Photos of the class that --add names: folders, or files.", metavar="PHOTOS", show_default=False
+        ),
+    ] = None,
+    *,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add",
+            metavar="CLASS",
+            help="Class that PHOTOS show, new or not. For several classes write --add CLASS=PHOTOS each time, without "
+            "PHOTOS at the end.",
+            show_default=False,
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option("--remove", metavar="CLASS", help="Class to forget; may be repeated.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Run folder to write; MODEL's own to replace it. Default: a new one beside it, with '-taught' in its "
+            "name.",
+        ),
+    ] = None,
+    strict: Strict = False,
+    workers: Workers = None,
+    runtime: RuntimeName = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Add classes to a finished model, or remove some, without the photos that it was made from.
+
+    The run folder has kept what the head learnt from, and in which set every photo was. New photos are split by the
+    same rule, the head is fitted again, and the new files are proven on the old test photos and the new ones. All
+    models of a run folder are taught; a single one if MODEL is a file. Photos for a class that is there are added to
+    it. No TensorFlow and no backbone is needed.
+
+    Example: edgeretrain teach flowers --add orchids orchid_photos
+    """
+    from edgeretrain.report import render_table, render_taught
+    from edgeretrain.teaching import teach
+
+    added = parse_added(add or [], photos or [])
+    run_folder = out or free_folder(model if model.is_dir() else model.parent)
+    with progress_shown(quiet) as progress:
+        report = teach(
+            model,
+            run_folder,
+            add=added,
+            remove=remove or [],
+            strict=strict,
+            runtime=runtime,
+            workers=workers,
+            progress=progress,
+        )
+    if as_json:
+        print_json(report)
+        return
+    print_rich(render_taught(report))
+    print_rich(render_table(report))
+    typer.echo(f"Models and report: {run_folder / 'report.html'}")
+
+
+def parse_added(classes: list[str], photos: list[Path]) -> dict[str, list[Path]]:
+    """The photos of each class: one class and its photos, or `CLASS=PHOTOS` for each.
+
+    Raises:
+        EdgeretrainError: it is not clear which photos show which class.
+    """
+    if photos:
+        if len(classes) != 1:
+            told = f"{len(classes)} classes" if classes else "no class"
+            raise EdgeretrainError(
+                f"{told} to add and photos ({photos[0]}): whose are they? Name one class with --add CLASS, or write "
+                "--add CLASS=PHOTOS for each."
+            )
+        return {classes[0]: photos}
+    added: dict[str, list[Path]] = {}
+    for one in classes:
+        label, separator, source = one.partition("=")
+        if not (separator and source):
+            raise EdgeretrainError(
+                f"--add {one!r}: no photos are given. Add them at the end, or write --add {label}=PHOTOS."
+            )
+        added.setdefault(label, []).append(Path(source))
+    return added
+
+
+def free_folder(run_folder: Path) -> Path:
+    """A name for the taught run beside the earlier one that nothing has yet: `flowers-taught`, `flowers-taught-2`."""
+    earlier = run_folder.resolve()
+    stem = re.sub(r"-taught(-\d+)?$", "", earlier.name) or "run"
+    parent = run_folder.parent if run_folder.name not in ("", "..") else earlier.parent
+    number = 1
+    while (parent / (name := f"{stem}-taught" + (f"-{number}" if number > 1 else ""))).exists():
+        number += 1
+    return parent / name

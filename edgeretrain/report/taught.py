@@ -1,0 +1,65 @@
+"""What `teach` changed: added and removed classes, and how the others fare before and after."""
+
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from edgeretrain.report.figures import Report
+from edgeretrain.report.table import new_table, percent, plain
+
+
+@dataclass(frozen=True)
+class KnownClass:
+    """A class of the earlier model that stayed.
+
+    Attributes:
+        photos: its old test photos.
+        recalls: per model of the report (before, after), on these photos.
+    """
+
+    label: str
+    photos: int
+    recalls: tuple[tuple[float, float], ...]
+
+
+def known_classes(report: Report) -> list[KnownClass]:
+    """In label order; none when the report is not of `teach`."""
+    if "taught" not in report:
+        return []
+    rows = zip(*(model["known"]["classes"] for model in report["models"]), strict=True)
+    return [
+        KnownClass(row[0]["label"], row[0]["photos"], tuple((one["recall_before"], one["recall_after"]) for one in row))
+        for row in rows
+    ]
+
+
+def changes(report: Report) -> str:
+    """`added tulips (100 photos), removed roses (90 photos)`; "" when the report is not of `teach`."""
+    told = []
+    for verb, classes in report.get("taught", {}).items():
+        if classes:
+            counts = (f"{label} ({count:,} photo{'' if count == 1 else 's'})" for label, count in classes.items())
+            told.append(f"{verb} {', '.join(counts)}")
+    return "; ".join(told)
+
+
+def render_taught(report: Report) -> RenderableType:
+    """Recall per class that stayed, percent, before and after, on the test photos that the earlier model had."""
+    table = new_table()
+    table.add_column("class", no_wrap=True)
+    table.add_column("old test\nphotos", justify="right", no_wrap=True)
+    for model in report["models"]:
+        table.add_column(f"{model['precision']}\nrecall %", justify="right", no_wrap=True)
+    for one in known_classes(report):
+        moves = (f"{percent(before)} > {percent(after)}" for before, after in one.recalls)
+        table.add_row(plain(one.label, 28), f"{one.photos:,}", *moves)
+    known = [model["known"] for model in report["models"]]
+    table.add_section()
+    table.add_row(
+        "all",
+        f"{known[0]['photos']:,}",
+        *(f"{percent(one['top1_before'])} > {percent(one['top1_after'])}" for one in known),
+    )
+    told = changes(report)
+    return Group(plain(f"{told[0].upper()}{told[1:]}."), Text("\nOld classes, before > after\n"), table, Text(""))
