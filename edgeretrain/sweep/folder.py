@@ -55,9 +55,7 @@ def make_sweep_folder(out: Path) -> None:
 
 
 def _unusable(out: Path, error: OSError) -> EdgeretrainError:
-    return EdgeretrainError(
-        f"{out}: cannot be used as the folder of a sweep ({error.strerror}). Choose another --out."
-    )
+    return EdgeretrainError(f"{out}: cannot be used as the folder of a sweep ({error.strerror}). Choose another --out.")
 
 
 def finished_run(
