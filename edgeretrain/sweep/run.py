@@ -59,10 +59,10 @@ def sweep(
 ) -> dict[str, Any]:
     """Retrain, prove and time every selected preset at every precision, and pick one under a budget.
 
-    Writes a run folder for each preset into the folder `out`, and beside them `sweep.json` (what is returned),
-    `report.html`, and with matplotlib `pareto.svg` and `pareto.png`. A run folder that is already there and would come
-    out the same is taken as it is: a sweep that was stopped goes on where it was. What fails is told under `failed`;
-    everything else is done all the same.
+    Writes a run folder for each preset, without its bottlenecks, into the folder `out`, and beside them `sweep.json`
+    (what is returned), `report.html`, and with matplotlib `pareto.svg` and `pareto.png`. A run folder that is already
+    there and would come out the same is taken as it is: a sweep that was stopped goes on where it was. What fails is
+    told under `failed`; everything else is done all the same.
 
     Args:
         presets: names, or patterns such as `mobilenet_v2_*`.
@@ -117,6 +117,7 @@ def sweep(
             precisions=precisions,
             options=options,
             strict=strict,
+            keep_bottlenecks=False,  # of forty models, only the one that is picked may ever be taught
             cache=cache,
             runtime=runtime,
             workers=workers,

@@ -3,6 +3,7 @@
 import gc
 import time
 
+import numpy as np
 import pytest
 
 from edgeretrain.benchmark.clock import measure, no_garbage_collection
@@ -41,10 +42,10 @@ def test_the_garbage_collector_rests_meanwhile() -> None:
 def test_it_adds_less_than_two_percent_to_a_millisecond() -> None:
     """Issue 3: against a bare loop in the same process, in turns.
 
-    The best of each, over as many turns as it takes: what else the machine does only ever adds to a time.
+    The median over pairs of neighbours in time, which meet the same machine; a few attempts, as others may work on it.
     """
 
-    def work() -> None:  # about a millisecond, and all of it Python
+    def work() -> None:  # about half a millisecond, and all of it Python
         for _ in range(20_000):
             pass
 
@@ -54,11 +55,15 @@ def test_it_adds_less_than_two_percent_to_a_millisecond() -> None:
             work()
         return (time.perf_counter_ns() - begun) / 3
 
-    best, best_measured = float("inf"), float("inf")
+    def measured() -> float:
+        return float(np.mean(measure(work, runs=3, seconds=0)))
+
+    medians = []
     with no_garbage_collection():
-        for turn in range(3000):
-            best = min(best, bare())
-            best_measured = min(best_measured, sum(measure(work, runs=3, seconds=0)) / 3)
-            if turn >= 20 and 0.98 < best_measured / best < 1.02:
+        for _ in range(8):
+            # One goes first as often as the other.
+            pairs = [(measured(), bare()) if turn % 2 else (bare(), measured())[::-1] for turn in range(200)]
+            medians.append(float(np.median([ours / theirs for ours, theirs in pairs])))
+            if medians[-1] < 1.02:
                 return
-    pytest.fail(f"{best_measured:.0f} ns measured, {best:.0f} ns bare")
+    pytest.fail(f"measured / bare: {medians}")
