@@ -321,7 +321,8 @@ def test_a_line_break_in_the_path(cli: Run, photos: Path, tmp_path: Path, run_fo
     photo = tmp_path / "two\nlines" / "photos" / "grass" / "0.png"
     ended = cli("classify", run_folder / "model.int8.tflite", photo).succeeds()
     assert ended.out.count("\n") == 1
-    cli("classify", run_folder / "model.int8.tflite", tmp_path / "no\nphoto").fails(r"no\nphoto: there is no such photo")
+    nowhere = tmp_path / "no\nphoto"
+    cli("classify", run_folder / "model.int8.tflite", nowhere).fails(r"no\nphoto: there is no such photo")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
