@@ -137,11 +137,11 @@ def test_a_device_is_asked_instead(cli: Run, refused: Refused, model: Path, monk
 
     monkeypatch.setitem(sys.modules, "edgeretrain.device", types.SimpleNamespace(benchmark_on=benchmark_on))
     there = ("--device", "ssh://pi@raspberry")
-    ended = cli("benchmark", model, *there, "--threads", "1,4", "--runs", 2, "--seconds", 0)
+    ended = cli("benchmark", model, *there, "--threads", "1,4", "--runs", 2, "--seconds", 0, "--no-end-to-end")
     assert "Raspberry Pi 4" in ended.succeeds().out
-    brief = {"threads": [1, 4], "runs": 2, "seconds": 0.0, "runtime": None}
+    brief = {"threads": [1, 4], "runs": 2, "seconds": 0.0, "runtime": None, "xnnpack": True, "end_to_end": False}
     assert asked == {"device": "ssh://pi@raspberry", "models": [model], **brief}
-    refused("benchmark", model, *there, "--no-xnnpack", says=("do not reach a device",))
+    refused("benchmark", model, *there, "--photo", model, says=("does not reach a device",))
 
 
 def test_in_a_process_of_its_own(process: Run, model: Path) -> None:

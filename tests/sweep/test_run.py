@@ -58,7 +58,7 @@ def swept(run: Run, tmp_path: Path, stopwatch: Stopwatch, monkeypatch: pytest.Mo
     monkeypatch.setattr("edgeretrain.backbone.store._has_tensorflow", lambda: False)
 
     def start(**options: Any) -> dict[str, Any]:
-        given: dict[str, Any] = {"presets": [V2], "precisions": ["dynamic", "int8"], **options}
+        given: dict[str, Any] = {"presets": [V2], "precisions": ["int8"], **options}
         return sweep(given.pop("photos", run.photos), tmp_path / "sweep", **given)
 
     return start
