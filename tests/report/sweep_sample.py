@@ -61,6 +61,7 @@ def make_sweep(
                     "top3": min(1.0, right / PHOTOS + 0.09),
                     "log_loss": 0.4,
                     "test_photos": PHOTOS,
+                    "held_out": {"top1": right / PHOTOS, "photos": 2 * PHOTOS},
                     "agreement_with_float32": None if precision == "float32" else 0.978,
                     "weakest": {"label": labels[int(random.integers(len(labels)))], "recall": 0.75},
                     "latency_ms": round(median, 4) if timed else None,

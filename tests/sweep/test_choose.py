@@ -9,7 +9,8 @@ from edgeretrain.sweep.choose import mark_front, nearest_miss, pick
 
 def candidate(preset: str, top1: float, size: int, latency: float | None = None, **more: Any) -> dict[str, Any]:
     plain = {"preset": preset, "precision": "int8", "top1": top1, "bytes": size, "latency_ms": latency}
-    return {**plain, "test_photos": 100, "misses": [], **more}
+    held_out = {"top1": top1, "photos": 200}
+    return {**plain, "test_photos": 100, "held_out": held_out, "misses": [], **more}
 
 
 def front(candidates: list[dict[str, Any]], name: str) -> set[str]:
@@ -61,8 +62,17 @@ def test_the_pick_is_the_fastest_within_a_point_of_the_best() -> None:
     chosen = pick(candidates)
     assert chosen is not None
     assert chosen["preset"] == "close"
-    assert "fastest of 2 within a point" in chosen["reason"]
-    assert "92.0 %, best int8" in chosen["reason"]
+    assert "fastest of 2 within a point of the most accurate of all, best int8" in chosen["reason"]
+    assert "by all 200 held-out photos, validation and test (91.2 % against 92.0 %)" in chosen["reason"]
+
+
+def test_luck_on_the_test_photos_alone_does_not_decide() -> None:
+    lucky = candidate("lucky", 0.92, 100, 1.0, held_out={"top1": 0.85, "photos": 200})
+    chosen = pick([lucky, candidate("good", 0.90, 400, 3.0, held_out={"top1": 0.90, "photos": 200})])
+    assert chosen is not None
+    assert chosen["preset"] == "good"
+    assert "90.0 % of 100 test photos" in chosen["reason"]
+    assert "the most accurate of all, by all 200" in chosen["reason"]
 
 
 def test_without_latencies_the_smallest_is_picked() -> None:

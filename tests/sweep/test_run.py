@@ -79,6 +79,10 @@ def test_every_model_is_retrained_proven_and_measured(swept: Sweep, tmp_path: Pa
         assert one["top1"] == proven["evaluation"]["top1"]
         assert one["bytes"] == model.stat().st_size
         assert one["latency_ms"] == one["bytes"] / 1e6
+        validation = sum(report["photos"]["validation"].values())
+        right = proven["head"]["validation_top1"] * validation + one["top1"] * one["test_photos"]
+        assert one["held_out"]["photos"] == validation + one["test_photos"]
+        assert one["held_out"]["top1"] * one["held_out"]["photos"] == pytest.approx(right)
         assert one["interval"][0] <= one["top1"] <= one["interval"][1]
         assert (tmp_path / "sweep" / one["report"]).is_file()
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == result
