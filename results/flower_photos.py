@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,24 @@ def page(result: dict[str, Any], command: str) -> str:
     """results/README.md."""
     environment = result["latency"]["environment"]
     photos = result["photos"]
-    warnings = "".join(f"\n- {warning}" for warning in result["latency"]["warnings"]) or "\n- none"
+    warnings = " ".join(result["latency"]["warnings"]) or "none."
+    paragraphs = [
+        f"{photos['training']} photos to train on, {photos['validation']} for validation, {photos['testing']} held out: "
+        f"top-1 is that of the very file on those {photos['testing']}. So few photos cannot tell two models apart that "
+        "differ by a few points: mind the interval, and see [benchmarks/int8.md](../benchmarks/int8.md) for k-fold "
+        "figures with small errors.",
+        f"Without a budget the sweep picks `{result['pick']['preset']}` {result['pick']['precision']}: "
+        f"{result['pick']['reason']}",
+        f"Measured on {environment['cpu'] or environment['machine']}, {environment['cores']} cores, 1 thread, "
+        f"{result['runtime']}, {environment['os']}, by the protocol of [docs/measuring.md](../docs/measuring.md); ms is "
+        "the median of the bare inference, peak MB the memory that the model adds to its process. Warnings of the "
+        f"measurement: {warnings}",
+        "Bold: on the Pareto front of accuracy against size, or against latency. The last "
+        f"{len(PUBLISHED_ON)} columns are **published** figures, not ours, of other devices with the 1001-class "
+        "networks: Pixel 1, Pixel 3 with 4 threads (its int8 models trained with quantization), Raspberry Pi 4 with all "
+        "cores and random weights; sources in [published_latencies.csv](published_latencies.csv).",
+    ]
+    text = "\n\n".join(textwrap.fill(one, 120, break_long_words=False, break_on_hyphens=False) for one in paragraphs)
     return f"""# Results on flower_photos
 
 Written by `results/flower_photos.py` on {datetime.date.today().isoformat()}. What it ran:
@@ -81,19 +99,7 @@ Written by `results/flower_photos.py` on {datetime.date.today().isoformat()}. Wh
 {command}
 ```
 
-{photos["training"]} photos to train on, {photos["validation"]} for validation, {photos["testing"]} held out: top-1 is
-that of the very file on those {photos["testing"]}. So few photos cannot tell two models apart that differ by a few
-points: mind the interval, and see [benchmarks/int8.md](../benchmarks/int8.md) for k-fold figures with small errors.
-
-Measured on {environment["cpu"] or environment["machine"]}, {environment["cores"]} cores, 1 thread, {result["runtime"]},
-{environment["os"]}, by the protocol of [docs/measuring.md](../docs/measuring.md); ms is the median of the bare
-inference, peak MB the memory that the model adds to its process. Warnings of the measurement:
-{warnings}
-
-Bold: on the Pareto front of accuracy against size, or against latency. The last {len(PUBLISHED_ON)} columns are
-**published** figures, not ours, of other devices with the 1001-class networks: Pixel 1, Pixel 3 with
-4 threads (its int8 models trained with quantization), Raspberry Pi 4 with all cores and random weights; sources in
-[published_latencies.csv](published_latencies.csv).
+{text}
 
 ![Accuracy against size and latency](pareto.png)
 

@@ -10,7 +10,8 @@ from edgeretrain.sweep.choose import mark_front, nearest_miss, pick
 def candidate(preset: str, top1: float, size: int, latency: float | None = None, **more: Any) -> dict[str, Any]:
     plain = {"preset": preset, "precision": "int8", "top1": top1, "bytes": size, "latency_ms": latency}
     held_out = {"top1": top1, "photos": 200}
-    return {**plain, "test_photos": 100, "held_out": held_out, "misses": [], **more}
+    on_both = {"size": True, "latency": True}
+    return {**plain, "test_photos": 100, "held_out": held_out, "misses": [], "front": on_both, **more}
 
 
 def front(candidates: list[dict[str, Any]], name: str) -> set[str]:
@@ -68,11 +69,14 @@ def test_the_pick_is_the_fastest_within_a_point_of_the_best() -> None:
 
 def test_luck_on_the_test_photos_alone_does_not_decide() -> None:
     lucky = candidate("lucky", 0.92, 100, 1.0, held_out={"top1": 0.85, "photos": 200})
-    chosen = pick([lucky, candidate("good", 0.90, 400, 3.0, held_out={"top1": 0.90, "photos": 200})])
+    candidates = [lucky, candidate("good", 0.90, 400, 3.0, held_out={"top1": 0.90, "photos": 200})]
+    mark_front(candidates)
+    chosen = pick(candidates)
     assert chosen is not None
     assert chosen["preset"] == "good"
     assert "90.0 % of 100 test photos" in chosen["reason"]
     assert "the most accurate of all, by all 200" in chosen["reason"]
+    assert chosen["reason"].endswith("Those on the Pareto front were better on the test photos alone.")
 
 
 def test_without_latencies_the_smallest_is_picked() -> None:
