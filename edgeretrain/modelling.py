@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -120,9 +121,13 @@ class Workshop:
             origin: of the backbone, for the card and the report.
             history: more for the card.
         """
-        step = f"Head {backbone.preset} {backbone.precision}"
-        values, labels, training, validation, refit = _lessons(material)
-        fitted = self._fit(step, values, labels, training, validation, refit, len(material.photo_set.labels))
+        with ThreadPoolExecutor(1) as beside:  # one core compresses while another fits
+            written = beside.submit(self._keep, backbone, material, origin) if self.keep_bottlenecks else None
+            step = f"Head {backbone.preset} {backbone.precision}"
+            values, labels, training, validation, refit = _lessons(material)
+            fitted = self._fit(step, values, labels, training, validation, refit, len(material.photo_set.labels))
+            if written is not None:
+                written.result()
         card = {
             "edgeretrain": __version__,
             "preset": backbone.preset,
@@ -143,18 +148,19 @@ class Workshop:
             card=card,
         )
         (self.folder / model_file(backbone.precision)).write_bytes(content)
-        if self.keep_bottlenecks:
-            write_bottlenecks(
-                self.folder / bottleneck_file(backbone.precision),
-                material.photo_set,
-                material.split,
-                material.values,
-                material.mirrored,
-                backbone=origin["sha256"],
-                makers=material.makers,
-                options=asdict(self.options),
-            )
         return fitted
+
+    def _keep(self, backbone: Backbone, material: Material, origin: dict[str, Any]) -> None:
+        write_bottlenecks(
+            self.folder / bottleneck_file(backbone.precision),
+            material.photo_set,
+            material.split,
+            material.values,
+            material.mirrored,
+            backbone=origin["sha256"],
+            makers=material.makers,
+            options=asdict(self.options),
+        )
 
     def _fit(
         self, step: str, values: Floats, labels: Rows, training: Rows, validation: Rows, refit: Rows, classes: int

@@ -75,20 +75,20 @@ def page(result: dict[str, Any], command: str) -> str:
     photos = result["photos"]
     warnings = " ".join(result["latency"]["warnings"]) or "none."
     paragraphs = [
-        f"{photos['training']} photos to train on, {photos['validation']} for validation, {photos['testing']} held out: "
-        f"top-1 is that of the very file on those {photos['testing']}. So few photos cannot tell two models apart that "
-        "differ by a few points: mind the interval, and see [benchmarks/int8.md](../benchmarks/int8.md) for k-fold "
-        "figures with small errors.",
+        f"{photos['training']} photos to train on, {photos['validation']} for validation, {photos['testing']} held "
+        f"out: top-1 is that of the very file on those {photos['testing']}. So few photos cannot tell two models apart "
+        "that differ by a few points: mind the interval, and see [benchmarks/int8.md](../benchmarks/int8.md) for "
+        "k-fold figures with small errors.",
         f"Without a budget the sweep picks `{result['pick']['preset']}` {result['pick']['precision']}: "
         f"{result['pick']['reason']}",
         f"Measured on {environment['cpu'] or environment['machine']}, {environment['cores']} cores, 1 thread, "
-        f"{result['runtime']}, {environment['os']}, by the protocol of [docs/measuring.md](../docs/measuring.md); ms is "
-        "the median of the bare inference, peak MB the memory that the model adds to its process. Warnings of the "
+        f"{result['runtime']}, {environment['os']}, by the protocol of [docs/measuring.md](../docs/measuring.md); ms "
+        "is the median of the bare inference, peak MB the memory that the model adds to its process. Warnings of the "
         f"measurement: {warnings}",
         "Bold: on the Pareto front of accuracy against size, or against latency. The last "
         f"{len(PUBLISHED_ON)} columns are **published** figures, not ours, of other devices with the 1001-class "
-        "networks: Pixel 1, Pixel 3 with 4 threads (its int8 models trained with quantization), Raspberry Pi 4 with all "
-        "cores and random weights; sources in [published_latencies.csv](published_latencies.csv).",
+        "networks: Pixel 1, Pixel 3 with 4 threads (its int8 models trained with quantization), Raspberry Pi 4 with "
+        "all cores and random weights; sources in [published_latencies.csv](published_latencies.csv).",
     ]
     text = "\n\n".join(textwrap.fill(one, 120, break_long_words=False, break_on_hyphens=False) for one in paragraphs)
     return f"""# Results on flower_photos
