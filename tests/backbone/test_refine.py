@@ -57,6 +57,7 @@ def photos() -> list[np.ndarray]:
     return list(calibration_pixels(None, 224, count=8))
 
 
+@pytest.mark.slow
 def test_bottlenecks_come_nearer_to_the_float32_ones(files: tuple[bytes, bytes], photos: list[np.ndarray]) -> None:
     int8, float32 = files
     refined, steps = refine(int8, float32, photos)
