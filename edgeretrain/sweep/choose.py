@@ -59,8 +59,16 @@ def pick(candidates: Sequence[Candidate]) -> dict[str, Any] | None:
     if chosen is not best:
         shares += f" against {100 * best['held_out']['top1']:.1f} %"
     held_out = f"by all {chosen['held_out']['photos']} held-out photos, validation and test ({shares})"
-    luck = "" if any(chosen["front"].values()) else " Those on the Pareto front were better on the test photos alone."
-    return _named(chosen, f"{figures}: {why}, {held_out}.{luck}")
+    return _named(chosen, f"{figures}: {why}, {held_out}.{_luckier(chosen, close, fitting)}")
+
+
+def _luckier(chosen: Candidate, close: Sequence[Candidate], fitting: Sequence[Candidate]) -> str:
+    """A sentence about whom the Pareto front shows above the pick, though all held-out photos do not."""
+    lucky = [
+        one for one in fitting if any(one["front"].values()) and one["top1"] >= chosen["top1"] and one not in close
+    ]
+    names = ", ".join(f"{one['preset']} {one['precision']}" for one in lucky)
+    return f" On the test photos alone {names} did as well or better." if lucky else ""
 
 
 def nearest_miss(candidates: Sequence[Candidate], budget: Budget) -> dict[str, Any] | None:
