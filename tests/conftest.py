@@ -1,10 +1,11 @@
 """A cache of the tests' own, photo folders, and one retrain that many tests look at."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from garden import Run, jpeg, put, write_textures
+from garden import Pair, Run, jpeg, put, write_textures
 
 from edgeretrain.presets import PRECISIONS
 
@@ -42,3 +43,37 @@ def run(textures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     out = tmp_path_factory.mktemp("retrained") / "run"
     return Run(textures, out, retrain(textures, out, precisions=PRECISIONS, cache=cache))
+
+
+@pytest.fixture(scope="session")
+def pair(textures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """Two of the three classes of `textures` retrained, their photos gone. Shared: copy it to change it."""
+    pytest.importorskip("ai_edge_litert")
+    from edgeretrain.pipeline import retrain
+
+    folder = tmp_path_factory.mktemp("pair")
+    photos = folder / "photos"
+    shutil.copytree(textures, photos)
+    dots = Path(shutil.move(photos / "dots", folder / "somewhere"))
+    report = retrain(photos, folder / "run", precisions=PRECISIONS, cache=cache)
+    shutil.rmtree(photos)
+    return Pair(folder / "run", report, dots)
+
+
+@pytest.fixture(scope="session")
+def taught(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run of `pair` taught its third class. Shared: copy it to change it."""
+    from edgeretrain.teaching import teach
+
+    out = tmp_path_factory.mktemp("taught") / "run"
+    return Run(pair.dots, out, teach(pair.run, out, add={"dots": pair.dots}))
+
+
+@pytest.fixture
+def small(pair: Pair, tmp_path: Path) -> Path:
+    """The run of `pair` in int8 only, to be spoilt at will."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for name in ("model.int8.tflite", "bottlenecks.int8.npz", "labels.txt", "report.json", "report.html"):
+        shutil.copy(pair.run / name, folder)
+    return folder

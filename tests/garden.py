@@ -25,6 +25,15 @@ class Run:
         return self.out / f"model.{precision}.tflite"
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A run on `checks` and `stripes` whose photos are gone, and the photos of `dots`."""
+
+    run: Path
+    report: dict[str, Any]
+    dots: Path
+
+
 def jpeg(seed: int, image_format: str = "JPEG") -> bytes:
     """A tiny photo of noise, another one for each seed."""
     return encoded(np.random.default_rng(seed).integers(0, 256, (6, 7, 3)).astype(np.uint8), image_format)

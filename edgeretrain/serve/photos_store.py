@@ -14,11 +14,10 @@ from PIL import Image
 
 from edgeretrain.atomic import write_atomic
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.photos import EXTENSIONS
+from edgeretrain.photos import EXTENSIONS, alike_key, is_class_folder_name
 from edgeretrain.pixels import load_pixels, open_failure, printable
 
 _SUFFIXES = {"PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tiff"}  # else JPEG
-_NOT_CLASSES = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}  # as in photos.find_photos
 _LONGEST_NAME = 100  # bytes of UTF-8; file systems take 255
 
 
@@ -117,7 +116,7 @@ class PhotosStore:
                 f'/ \\ : * ? " < > |, no dot at its beginning or end, and {_LONGEST_NAME} bytes at most. Change it.'
             )
         for other in known:
-            if _alike(other) == _alike(name):
+            if alike_key(other) == alike_key(name):
                 raise BadClassName(
                     f"There is a class {other!r} already, and {name!r} differs from it only in case or in how Unicode "
                     "writes it. Use that one, or another name."
@@ -127,13 +126,7 @@ class PhotosStore:
     @staticmethod
     def _is_folder(name: str) -> bool:
         """Whether this can be a class folder: one step down, and one that `find_photos` looks into."""
-        return (
-            bool(name)
-            and not set(name) & set("/\\\0")
-            and not name.startswith(".")
-            and name.lower() not in _NOT_CLASSES
-            and printable(name) == name
-        )
+        return is_class_folder_name(name) and not set(name) & set("/\\\0") and printable(name) == name
 
     def _is_class(self, name: str) -> bool:
         """Whether a new class may be called that: every system that the photos are copied to must take it."""
@@ -166,7 +159,3 @@ class PhotosStore:
             path = folder / f"{moment}_nohash_{secrets.token_hex(4)}{suffix}"
             if not os.path.lexists(path):
                 return path
-
-
-def _alike(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
