@@ -18,7 +18,8 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif"
 FEW_PHOTOS = 20
 """Below this many photos a class is warned about, as retrain.py does."""
 
-_NOT_CLASSES = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
+LEFT_BEHIND = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
+"""Folders that archivers and network drives leave behind, in lower case."""
 _READ_SIZE = 1 << 20
 
 
@@ -251,7 +252,7 @@ def alike_key(label: str) -> str:
 
 def is_class_folder_name(name: str) -> bool:
     """Whether a folder of this name would count as a class."""
-    return bool(name) and not name.startswith(".") and name.lower() not in _NOT_CLASSES
+    return bool(name) and not name.startswith(".") and name.lower() not in LEFT_BEHIND
 
 
 def _check_labels(labels: tuple[str, ...], shown: str) -> None:

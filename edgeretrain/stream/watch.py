@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
-from edgeretrain.photos import EXTENSIONS
+from edgeretrain.photos import EXTENSIONS, LEFT_BEHIND
 from edgeretrain.pixels import printable
 
 SCAN_SECONDS = 0.5
@@ -18,8 +18,6 @@ SCAN_SECONDS = 0.5
 
 PATIENCE_SECONDS = 5.0
 """How long a new photo that cannot be read may stay as it is before that is told: its writer may have paused."""
-
-_LEFT_BEHIND = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}  # as in photos.find_photos
 
 _Answer = TypeVar("_Answer")
 _Stamp = tuple[int, int, int]  # size, modification time in ns, inode
@@ -135,7 +133,7 @@ def _entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
     try:
         with os.scandir(folder) as listing:
             for entry in listing:
-                if not entry.name.startswith(".") and entry.name.lower() not in _LEFT_BEHIND:
+                if not entry.name.startswith(".") and entry.name.lower() not in LEFT_BEHIND:
                     with contextlib.suppress(OSError):  # removed at this moment, or a link that leads nowhere
                         entries.append((folder / entry.name, (folder / entry.name).stat()))
     except OSError:  # a sub-folder that was removed at this moment, or that is not for us to read
