@@ -86,6 +86,7 @@ def test_everything_about_a_real_model(run: Run, tmp_path: Path) -> None:
     assert steps == {"Loading models": (2, 2), "Measuring": (20, 20)}
 
 
+@pytest.mark.slow
 def test_a_larger_model_adds_more_memory() -> None:
     large, small = briefly(find_backbone("mobilenet_v1_100_224", "float32").path, MODEL)
     # Its 12.8 MB of weights are packed once more by XNNPACK.
@@ -188,6 +189,7 @@ def test_no_worker_outlives_a_failure(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [worker._process.poll() is not None for worker in started] == [True, True]
 
 
+@pytest.mark.slow
 def test_without_xnnpack_and_with_more_threads_than_cores() -> None:
     (one,) = briefly(MODEL, xnnpack=False, threads=(available_cores() + 1,))
     assert one["delegate"] == "none"
@@ -200,6 +202,7 @@ def test_turns_are_taken_in_changing_order() -> None:
     assert orders == ["abc", "acb", "cab", "cba", "bca", "bac"]  # each once: nobody has a place or a predecessor
 
 
+@pytest.mark.slow
 def test_little_memory_makes_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = [tiny_models.classifier(tmp_path / f"{number}.tflite") for number in range(3)]
     monkeypatch.setattr(Machine, "memory", lambda self, field: 450 << 20)
@@ -209,6 +212,7 @@ def test_little_memory_makes_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert all(one["inference_ms"]["runs"] == 1 for one in told["results"])
 
 
+@pytest.mark.slow
 def test_slow_models_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "MAX_SECONDS", 0.001)
     (one,) = briefly(MODEL, runs=100)

@@ -54,6 +54,7 @@ def test_without_a_hash_every_mistake_shows(dump, report):
     assert re.search(r"<form(?![^>]*hidden)", dom)
 
 
+@pytest.mark.slow
 def test_the_hash_filters_by_class_and_model(dump, report):
     dom = dump(report, **{"class": "daisy", "model": "int8"})
     assert shown(dom) == ["daisy/1.jpg"]
@@ -66,6 +67,7 @@ def test_the_hash_filters_by_predicted_class_of_that_model(dump, report):
     assert shown(dump(report, predicted="daisy", model="int8")) == ["tulips/5.jpg"]
 
 
+@pytest.mark.slow
 def test_an_unknown_class_filters_nothing(dump, report):
     assert len(shown(dump(report, **{"class": "no such class"}))) == 5
 
@@ -74,6 +76,7 @@ def test_cells_of_the_matrix_link_to_their_photos(dump, report):
     assert 'href="#class=roses&amp;predicted=tulips&amp;model=int8"' in dump(report)
 
 
+@pytest.mark.slow
 def test_odd_labels_go_through_the_hash_unharmed(dump, make_report):
     made = make_report(ODD)
     dom = dump(made, **{"class": ODD[1], "predicted": ODD[2], "model": "int8"})

@@ -62,6 +62,7 @@ def test_size_colours_and_no_trace_of_time_or_machine(matplotlib: Any, tmp_path:
     assert not re.search(r"<dc:date>|20\d\d-\d\d|Matplotlib v|<text|<image", text)
 
 
+@pytest.mark.slow
 def test_all_presets_and_texts_that_are_no_formulas(matplotlib: Any, tmp_path: Path) -> None:
     sweep = make_sweep()
     sweep["latency"]["where"] = r"ssh://$\bad{$"
