@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.cli.console import Json, Quiet, RuntimeName, print_json, print_rich, progress_shown
+from edgeretrain.cli.console import Device, Json, Quiet, RuntimeName, print_json, print_rich, progress_shown
 from edgeretrain.errors import EdgeretrainError
 
 
@@ -36,14 +36,7 @@ def benchmark_command(
         bool, typer.Option("--xnnpack/--no-xnnpack", help="Let the runtime use its XNNPACK delegate.")
     ] = True,
     runtime: RuntimeName = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ssh://USER@HOST[:PORT]",
-            help="Measure there in place of here, with the system's own ssh; edgeretrain must be installed there.",
-            show_default=False,
-        ),
-    ] = None,
+    device: Device = None,
     compare_with: Annotated[
         Path | None,
         typer.Option(

@@ -25,6 +25,16 @@ RuntimeName = Annotated[
     ),
 ]
 
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="ssh://USER@HOST[:PORT]",
+        help="Measure there in place of here, with the system's own ssh; edgeretrain must be installed there.",
+        show_default=False,
+    ),
+]
+
 # Without a terminal, a step tells how far it is this often.
 _SECONDS_BETWEEN_LINES = 10
 

@@ -19,6 +19,9 @@ PrecisionNames = Annotated[
     ),
 ]
 
+PhotosFolder = Annotated[
+    Path, typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False)
+]
 FitName = Annotated[
     str, typer.Option("--fit", help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
 ]
@@ -77,10 +80,7 @@ def separated(texts: list[str]) -> list[str]:
 
 
 def retrain_command(
-    photos: Annotated[
-        Path,
-        typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False),
-    ],
+    photos: PhotosFolder,
     *,
     out: Annotated[
         Path | None,

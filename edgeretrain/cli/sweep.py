@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.console import Device, Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
 from edgeretrain.cli.retrain import (
     ClassWeightName,
     FitName,
     FlipLeftRight,
+    PhotosFolder,
     Strict,
     TestingPercentage,
     ValidationPercentage,
@@ -26,10 +27,7 @@ _SHARES = {"": 1.0, "%": 0.01}
 
 
 def sweep_command(
-    photos: Annotated[
-        Path,
-        typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False),
-    ],
+    photos: PhotosFolder,
     *,
     out: Annotated[
         Path | None,
@@ -70,14 +68,7 @@ def sweep_command(
         str | None,
         typer.Option(metavar="SHARE", help="Top-1 on the test photos, such as 0.9 or 90%.", show_default=False),
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ssh://USER@HOST",
-            help="Measure there in place of here, with the system's own ssh; edgeretrain must be installed there.",
-            show_default=False,
-        ),
-    ] = None,
+    device: Device = None,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of the interpreter when measured.")] = 1,
     latency: Annotated[
         bool, typer.Option("--latency/--no-latency", help="Measure latency and memory, or leave that out.")
