@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.backbone.build import freeze
+from edgeretrain.backbone.build import preset_source
 from edgeretrain.backbone.calibration import calibration_pixels
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.convert import convert
+from edgeretrain.backbone.convert import convert, freeze
 from edgeretrain.backbone.keras_model import keras_model, load_weights
 from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.store import weights_cache
@@ -43,7 +43,8 @@ def main() -> None:
     with quiet():
         model = keras_model(preset)
         load_weights(model, preset, find_weights(preset, weights_cache()).path)
-        graph = freeze(model, size)
+        source = preset_source(preset, model, {})
+        graph = freeze(source.network, source.size, source.scaling)
     data = convert(graph, "float32")
     exact = {name: bottlenecks_of(data, pixels) for name, (pixels, _) in photos.items()}
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from folds import SETS, Doubles, Fold, Rows, difference, machine, percent, photo_sets, repeated_folds, table
 
-from edgeretrain.backbone.build import freeze
+from edgeretrain.backbone.build import preset_source
 from edgeretrain.backbone.calibration import calibration_pixels
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.convert import convert
+from edgeretrain.backbone.convert import convert, freeze
 from edgeretrain.backbone.keras_model import keras_model, load_weights
 from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.refine import STEPS, refine
@@ -69,10 +69,11 @@ def _variants(name: str) -> list[bytes]:
     with quiet():
         model = keras_model(preset)
         load_weights(model, preset, find_weights(preset, weights_cache()).path)
-        graph = freeze(model, preset.resolution)
+        source = preset_source(preset, model, {})
+        graph = freeze(source.network, source.size, source.scaling)
     photos = list(calibration_pixels(None, preset.resolution))
     float32, int8 = convert(graph, "float32"), convert(graph, "int8", lambda: photos)
-    return [float32, *(refine(int8, float32, photos, steps=steps)[0] for _, steps in CHOICES)]
+    return [float32, *(refine(int8, float32, photos, source.scaling, steps=steps)[0] for _, steps in CHOICES)]
 
 
 def unexplained(bottlenecks: Floats, exact: Floats) -> float:

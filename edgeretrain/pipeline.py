@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.backbone import Backbone, cache_folder, find_backbones
+from edgeretrain.backbone import Backbone, backbone_name, cache_folder, find_backbones
 from edgeretrain.bottleneck_file import maker
 from edgeretrain.bottlenecks import Bottlenecks, compute_bottlenecks
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluate import judge, predict
 from edgeretrain.modelling import Fitted, Material, Options, Workshop, photo_record, require_all
 from edgeretrain.photos import Photo, PhotoSet, find_photos
-from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision, get_preset
+from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
 from edgeretrain.run_folder import check_apart, model_file, new_run_folder
 from edgeretrain.split import Split
@@ -45,7 +45,7 @@ def retrain(
     bytes.
 
     Args:
-        preset: which backbone; see `edgeretrain.presets`.
+        preset: which backbone: see `edgeretrain.presets`, or one that `edgeretrain backbone build` named.
         precisions: of the models; each gets a head trained on the bottlenecks of its own backbone.
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.
         strict: refuse to go on when a photo cannot be read.
@@ -68,7 +68,7 @@ def retrain(
         raise EdgeretrainError(
             "Validation and testing percentages must be above 0: the one chooses the head, the other proves it."
         )
-    get_preset(preset)
+    name = None if backbone else backbone_name(preset)
     check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
     with new_run_folder(Path(out)) as folder:
@@ -87,7 +87,7 @@ def retrain(
         models = runner.prove(backbones, heads, photo_set, split)
         report = {
             "edgeretrain": __version__,
-            "preset": None if backbone else get_preset(preset).name,
+            "preset": name,
             "runtime": str(loaded),
             "options": asdict(options),
             "photos": {**photo_record(photo_set, split), "digest": digest},
@@ -171,5 +171,5 @@ class _Run:
 
 
 def _backbone_record(backbone: Backbone) -> dict[str, Any]:
-    kept = ("weights", "calibration", "converter")
+    kept = ("weights", "source", "calibration", "converter")
     return {"sha256": backbone.digest, **{key: backbone.card[key] for key in kept if key in backbone.card}}

@@ -1,10 +1,11 @@
-"""Where backbones come from: `store` finds them, `build` makes them, `weights` fetches their weights."""
+"""Where backbones come from: `store` finds them, `build` makes them, from a preset's `weights` or from `sources`."""
 
 from edgeretrain.backbone.artifact import Backbone, DamagedBackbone
 from edgeretrain.backbone.store import (
     Listed,
     Status,
     backbone_cache,
+    backbone_name,
     bundled_folder,
     cache_folder,
     find_backbone,
@@ -19,6 +20,7 @@ __all__ = [
     "Listed",
     "Status",
     "backbone_cache",
+    "backbone_name",
     "bundled_folder",
     "cache_folder",
     "find_backbone",

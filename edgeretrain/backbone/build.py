@@ -1,4 +1,4 @@
-"""Make backbones: Keras weights -> traced and frozen once -> a `.tflite` file per precision. Needs TensorFlow."""
+"""Make backbones: a network of TensorFlow's -> traced and frozen once -> a `.tflite` file per precision."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,19 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.backbone.artifact import Backbone, write_backbone
-from edgeretrain.backbone.calibration import calibration_card, calibration_pixels
-from edgeretrain.backbone.contract import bottlenecks_of, check_contract
-from edgeretrain.backbone.convert import FrozenGraph, convert
-from edgeretrain.backbone.keras_model import keras_model, load_weights, randomize
+from edgeretrain.backbone.calibration import Calibration, calibration_from
+from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
+from edgeretrain.backbone.convert import convert, freeze
+from edgeretrain.backbone.keras_model import SCALING, keras_model, load_weights, randomize
 from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.refine import refine
+from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.store import check_own_name, weights_cache
 from edgeretrain.backbone.weights import Weights, find_weights, given_weights
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import Precision, Preset, get_preset
 from edgeretrain.progress import Progress, silent
 
 TOLERANCE = 1e-4
-"""How far a float32 backbone may be from Keras, relative to the largest bottleneck value."""
+"""How far a float32 backbone may be from TensorFlow, relative to the largest bottleneck value."""
 
 
 def build_backbones(
@@ -34,8 +36,6 @@ def build_backbones(
 ) -> list[Backbone]:
     """Make the backbones of a preset, `<preset>.<precision>.tflite` with cards, in the folder `out`.
 
-    Tracing and freezing are done once for all precisions. Each file is checked before it is written.
-
     Args:
         weights: a Keras weight file; None: found in EDGERETRAIN_WEIGHTS or downloaded. "random" is for tests.
         calibration: a folder of photos for int8; None: the default photographs (see `calibration.py`).
@@ -45,9 +45,8 @@ def build_backbones(
             a file that was made does not keep its contract (it is not written then).
     """
     wanted = get_preset(preset)
-    step, total = f"Building {wanted.name}", len(precisions) + 1
-    progress(step, 0, total)
-    tensorflow_version, keras_version = _versions()
+    progress(_step(wanted.name), 0, len(precisions) + 1)
+    require_tensorflow()
     found = weights if weights == "random" else _weights(wanted, weights, progress)
     with quiet():
         model = keras_model(wanted)
@@ -55,8 +54,87 @@ def build_backbones(
             load_weights(model, wanted, found.path)
         else:
             randomize(model, seed=0)
-        graph = freeze(model, wanted.resolution)
-    photos = list(calibration_pixels(calibration, wanted.resolution)) if "int8" in precisions else []
+    source = preset_source(wanted, model, found.card() if isinstance(found, Weights) else {"source": "random, seed 0"})
+    photos = calibration_from(calibration, wanted.resolution) if "int8" in precisions else None
+    return write_backbones(wanted.name, source, precisions, calibration=photos, out=out, progress=progress)
+
+
+def build_from_source(
+    name: str,
+    source: str,
+    precisions: Sequence[Precision],
+    *,
+    wishes: Wishes,
+    calibration: Path | None,
+    out: Path,
+    progress: Progress = silent,
+) -> tuple[list[Backbone], tuple[str, ...]]:
+    """Make backbones from any source, `<name>.<precision>.tflite` with cards, in the folder `out`.
+
+    Args:
+        name: of the backbone; no preset's.
+        source: see `open_source`.
+        wishes: what the user says of the source.
+        calibration: a folder of photos for int8; None: the default photographs (see `calibration.py`).
+
+    Returns:
+        The backbones, and what was found in the source, in lines for the user.
+
+    Raises:
+        EdgeretrainError: see `open_source`; TensorFlow is missing; the name cannot be used; no calibration photos; a
+            file that was made does not keep its contract (it is not written then).
+    """
+    from edgeretrain.backbone.sources import open_source
+
+    check_own_name(name)
+    progress(_step(name), 0, len(precisions) + 1)
+    require_tensorflow()
+    opened = open_source(source, wishes, progress=progress)
+    photos = calibration_from(calibration, opened.size) if "int8" in precisions else None
+    built = write_backbones(name, opened, precisions, calibration=photos, out=out, progress=progress)
+    return built, opened.found
+
+
+def preset_source(preset: Preset, model: Any, weights: dict[str, Any]) -> Source:
+    """A preset's Keras model as a source.
+
+    Args:
+        model: as `keras_model` makes it, its weights loaded.
+        weights: what the card says of them.
+    """
+
+    def network(scaled: Any) -> Any:
+        return model(scaled, training=False)
+
+    card = {"architecture": preset.architecture, "alpha": preset.alpha, "weights": weights}
+    return Source(network, preset.resolution, SCALING, int(model.count_params()), card)
+
+
+def write_backbones(
+    name: str,
+    source: Source,
+    precisions: Sequence[Precision],
+    *,
+    calibration: Calibration | None,
+    out: Path,
+    progress: Progress = silent,
+) -> list[Backbone]:
+    """Make a source's backbones, `<name>.<precision>.tflite` with cards, in the folder `out`.
+
+    Tracing and freezing are done once for all precisions. Each file is checked before it is written.
+
+    Args:
+        calibration: for int8; may be None without it.
+
+    Raises:
+        EdgeretrainError: a file that was made does not keep its contract (it is not written then).
+    """
+    step, total = _step(name), len(precisions) + 1
+    tensorflow_version, keras_version = require_tensorflow()
+    with quiet():
+        graph = freeze(source.network, source.size, source.scaling)
+    contract = Contract(name, source.size, graph.length, source.scaling)
+    photos = calibration.pixels if calibration is not None else ()
     backbones = []
     float32 = b""
     for done, precision in enumerate(precisions, start=1):
@@ -66,48 +144,33 @@ def build_backbones(
         data = float32 if precision == "float32" else convert(graph, precision, lambda: photos)
         steps: list[str] = []
         if precision == "int8":
-            data, steps = refine(data, float32, photos)
-        check_contract(data, wanted, precision)
+            data, steps = refine(data, float32, photos, source.scaling)
+        check_contract(data, contract, precision)
         if precision == "float32":
-            _check_against(model, data, wanted)
+            _check_against(source, data, name)
         card: dict[str, Any] = {
-            "preset": wanted.name,
-            "architecture": wanted.architecture,
-            "alpha": wanted.alpha,
-            "resolution": wanted.resolution,
+            **source.card,
+            "preset": name,
+            "resolution": source.size,
             "precision": precision,
-            "bottleneck": wanted.bottleneck,
-            "parameters": int(model.count_params()),
-            "weights": found.card() if isinstance(found, Weights) else {"source": "random, seed 0"},
+            "bottleneck": graph.length,
+            "parameters": source.parameters,
             "converter": {"tensorflow": tensorflow_version, "keras": keras_version},
             "input": {"dtype": "uint8" if precision == "int8" else "float32", "range": "0..255 RGB"},
         }
-        if precision == "int8":
-            card["calibration"] = calibration_card(calibration, len(photos)) | {"steps": steps}
+        if precision == "int8" and calibration is not None:
+            card["calibration"] = calibration.card | {"steps": steps}
         backbones.append(write_backbone(out, data, card))
     progress(step, total, total)
     return backbones
 
 
-def freeze(model: Any, size: int) -> FrozenGraph:
-    """Trace a Keras model of scaled photos, [-1, 1], behind the scaling of raw RGB; its weights become constants."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+def require_tensorflow() -> tuple[str, str]:
+    """TensorFlow's and Keras' versions; the first import of TensorFlow happens here.
 
-    def run(photo: Any) -> Any:
-        # Multiply, then subtract: x / 127.5 - 1, in the two operations that the converter folds best.
-        scaled = tf.subtract(photo * np.float32(1 / 127.5), 1.0, name="scaled")
-        return model(scaled, training=False)
-
-    signature = [tf.TensorSpec((1, size, size, 3), tf.float32, name="photo")]
-    traced = tf.function(run, input_signature=signature).get_concrete_function()
-    frozen = convert_variables_to_constants_v2(traced)
-    bottleneck = frozen.outputs[0].op.name
-    return FrozenGraph(frozen.graph.as_graph_def(), "photo", "scaled", bottleneck, size, scale=1 / 127.5, offset=-1.0)
-
-
-def _versions() -> tuple[str, str]:
-    """TensorFlow's and Keras' versions; the first import of TensorFlow happens here."""
+    Raises:
+        EdgeretrainError: TensorFlow is not installed.
+    """
     try:
         with quiet():
             import tensorflow as tf
@@ -119,30 +182,40 @@ def _versions() -> tuple[str, str]:
         ) from error
 
 
-def _weights(preset: Preset, weights: Path | Weights | None, progress: Progress) -> Weights:
-    from edgeretrain.backbone.store import weights_cache
+def _step(name: str) -> str:
+    return f"Building {name}"
 
+
+def _weights(preset: Preset, weights: Path | Weights | None, progress: Progress) -> Weights:
     if isinstance(weights, Weights):
         return weights
     return find_weights(preset, weights_cache(), progress=progress) if weights is None else given_weights(weights)
 
 
-def _check_against(model: Any, data: bytes, preset: Preset) -> None:
-    """The float32 file gives what Keras gives, on photo-like pixels.
+def _check_against(source: Source, data: bytes, name: str) -> None:
+    """The float32 file gives what TensorFlow gives for the source, on photo-like pixels.
 
     Raises:
         EdgeretrainError: it does not.
     """
-    pixels = np.stack([_photo_like(preset.resolution, seed) for seed in range(3)])
-    with quiet():
-        expected = np.asarray(model(pixels.astype(np.float32) / 127.5 - 1, training=False))
+    pixels = np.stack([_photo_like(source.size, seed) for seed in range(3)])
+    expected = run_source(source, pixels)
     actual = bottlenecks_of(data, pixels)
     error = float(np.abs(actual - expected).max() / np.abs(expected).max())
     if not error <= TOLERANCE:
         raise EdgeretrainError(
-            f"{preset.name}: the converted float32 file is {error:.1e} away from Keras (at most {TOLERANCE:.0e} is "
-            "allowed). This TensorFlow version's converter may be at fault: install another one."
+            f"{name}: the converted float32 file is {error:.1e} away from TensorFlow's own result (at most "
+            f"{TOLERANCE:.0e} is allowed). This TensorFlow version's converter may be at fault: install another one."
         )
+
+
+def run_source(source: Source, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """The bottlenecks `float32 [n,d]` that TensorFlow computes for photos `uint8 [n,S,S,3]`, one by one."""
+    import tensorflow as tf
+
+    with quiet():
+        rows = [np.asarray(source.network(tf.constant(source.scaling(one[None])))) for one in pixels]
+    return np.stack([row.reshape(-1) for row in rows])
 
 
 def _photo_like(size: int, seed: int) -> npt.NDArray[np.uint8]:

@@ -2,7 +2,8 @@
 
 import importlib.util
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,20 @@ DEFAULT_COUNT = 56  # more change nothing: benchmarks/calibration.md
 # Colour photographs of things and three surfaces, in every scikit-image wheel since 0.22. Licences as stated in the
 # docstrings of skimage.data: public domain (astronaut: NASA, rocket: SpaceX) or CC0 (all others).
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "brick.png", "grass.png", "gravel.png")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Photos that int8 is calibrated on, each `uint8 [S,S,3]`, and what the backbone's card says of them."""
+
+    pixels: Sequence[npt.NDArray[np.uint8]]
+    card: dict[str, Any]
+
+
+def calibration_from(folder: Path | None, size: int) -> Calibration:
+    """The photos of a folder, or the default ones; see `calibration_pixels`."""
+    pixels = list(calibration_pixels(folder, size))
+    return Calibration(pixels, calibration_card(folder, len(pixels)))
 
 
 def calibration_pixels(

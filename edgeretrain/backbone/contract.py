@@ -1,16 +1,35 @@
 """What every backbone file that we make must keep: its input, its output, and for int8, integers all the way."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.backbone.quiet import quiet
+from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import Precision, Preset
+from edgeretrain.presets import Precision
 
 
-def check_contract(data: bytes, preset: Preset, precision: Precision) -> None:
+@dataclass(frozen=True)
+class Contract:
+    """What the files of a backbone must be like.
+
+    Attributes:
+        name: of the backbone.
+        size: S, pixels.
+        length: d, of the bottleneck.
+        scaling: of the pixels.
+    """
+
+    name: str
+    size: int
+    length: int
+    scaling: Scaling
+
+
+def check_contract(data: bytes, contract: Contract, precision: Precision) -> None:
     """Check the inputs and outputs of a backbone file, and that an int8 one holds no float tensor.
 
     Raises:
@@ -18,22 +37,28 @@ def check_contract(data: bytes, preset: Preset, precision: Precision) -> None:
     """
     interpreter = _interpreter(data)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    size = preset.resolution
     integer = precision == "int8"
-    _require(preset, precision, len(inputs) == len(outputs) == 1, "has not one input and one output")
+
+    def require(kept: bool, what: str) -> None:
+        if not kept:
+            raise _broken(contract, precision, what)
+
+    require(len(inputs) == len(outputs) == 1, "has not one input and one output")
     photo, bottleneck = inputs[0], outputs[0]
-    _require(preset, precision, list(photo["shape"]) == [1, size, size, 3], f"input shape {photo['shape']}")
-    _require(preset, precision, list(bottleneck["shape"]) == [1, preset.bottleneck], f"output {bottleneck['shape']}")
-    _require(preset, precision, photo["dtype"] == (np.uint8 if integer else np.float32), f"input {photo['dtype']}")
-    _require(preset, precision, bottleneck["dtype"] == (np.int8 if integer else np.float32), "output type")
+    require(list(photo["shape"]) == [1, contract.size, contract.size, 3], f"input shape {photo['shape']}")
+    require(list(bottleneck["shape"]) == [1, contract.length], f"output {bottleneck['shape']}")
+    require(photo["dtype"] == (np.uint8 if integer else np.float32), f"input {photo['dtype']}")
+    require(bottleneck["dtype"] == (np.int8 if integer else np.float32), "output type")
     if not integer:
         return
     scale, zero_point = photo["quantization"]
-    # Pixels 0 to 255 stand for -1 to 1: 1/127.5 apart, with zero at 127.5, which is no integer.
-    _require(preset, precision, abs(scale * 127.5 - 1) < 1e-6 and zero_point in (127, 128), f"input scale {scale}")
-    _require(preset, precision, bottleneck["quantization"][0] > 0, "output has no quantization")
+    factor, offset = _input_scaling(contract.scaling)
+    # For -1 to 1 zero is at pixel 127.5, which is no integer: half a step either way.
+    exact = abs(scale / factor - 1) < 1e-6 and abs(zero_point + offset / factor) <= 0.5001
+    require(exact, f"input scale {scale}, zero point {zero_point}")
+    require(bottleneck["quantization"][0] > 0, "output has no quantization")
     floats = [t["name"] for t in interpreter.get_tensor_details() if t["dtype"] in (np.float16, np.float32, np.float64)]
-    _require(preset, precision, not floats, f"holds float tensors: {', '.join(floats[:3])}")
+    require(not floats, f"holds float tensors: {', '.join(floats[:3])}")
 
 
 def bottlenecks_of(data: bytes, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -59,9 +84,13 @@ def _interpreter(data: bytes) -> Any:
     return interpreter
 
 
-def _require(preset: Preset, precision: Precision, kept: bool, what: str) -> None:
-    if not kept:
-        raise EdgeretrainError(
-            f"The {precision} backbone of {preset.name} came out wrong: {what}. It was not written. "
-            "This TensorFlow version's converter may be at fault: install another one."
-        )
+def _input_scaling(scaling: Scaling) -> tuple[float, float]:
+    """Factor and offset that the input's quantization of an int8 file stands for; see `convert`."""
+    return (scaling.factor[0], scaling.offset[0]) if scaling.uniform else (1.0, 0.0)
+
+
+def _broken(contract: Contract, precision: Precision, what: str) -> EdgeretrainError:
+    return EdgeretrainError(
+        f"The {precision} backbone of {contract.name} came out wrong: {what}. It was not written. "
+        "This TensorFlow version's converter may be at fault: install another one."
+    )

@@ -1,7 +1,8 @@
 """A frozen TensorFlow graph -> backbone files in the four precisions.
 
 All precisions start from one traced and frozen graph, so tracing and freezing are paid once. The float ones take the
-whole graph, raw RGB in. The int8 one starts behind the scaling: there the scaling is the input's quantization.
+whole graph, raw RGB in. The int8 one starts behind the scaling: there the scaling is the input's quantization. A
+scaling that differs between the colour channels is no quantization of a tensor: it stays in the graph.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.backbone.quiet import quiet
+from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.presets import Precision
 
 CalibrationPixels = Callable[[], Iterable[npt.NDArray[np.uint8]]]
@@ -24,10 +26,11 @@ class FrozenGraph:
     Attributes:
         graph_def: a TensorFlow `GraphDef`.
         photo: name of the placeholder node, `float32 [1,S,S,3]`, raw RGB 0 to 255.
-        scaled: name of the node that holds the scaled photo, `photo * scale + offset`.
+        scaled: name of the node that holds the scaled photo.
         bottleneck: name of the node with the result, `float32 [1,d]`.
         size: S, pixels.
-        scale, offset: the scaling of the pixels, such as 1 / 127.5 and -1.
+        length: d.
+        scaling: of the pixels.
     """
 
     graph_def: Any
@@ -35,8 +38,30 @@ class FrozenGraph:
     scaled: str
     bottleneck: str
     size: int
-    scale: float
-    offset: float
+    length: int
+    scaling: Scaling
+
+
+def freeze(network: Callable[[Any], Any], size: int, scaling: Scaling) -> FrozenGraph:
+    """Trace a network of scaled photos behind the scaling of raw RGB; its weights become constants.
+
+    Args:
+        network: scaled photo `float32 [1,S,S,3]` -> bottleneck, `[1,d]` or `[1,1,1,d]`; see `Source.network`.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    def run(photo: Any) -> Any:
+        scaled = scaling.of_tensor(photo, "scaled")
+        bottleneck = network(scaled)
+        return bottleneck if len(bottleneck.shape) == 2 else tf.reshape(bottleneck, (1, -1))
+
+    signature = [tf.TensorSpec((1, size, size, 3), tf.float32, name="photo")]
+    traced = tf.function(run, input_signature=signature).get_concrete_function()
+    frozen = convert_variables_to_constants_v2(traced)
+    bottleneck = frozen.outputs[0]
+    length = int(bottleneck.shape[1])
+    return FrozenGraph(frozen.graph.as_graph_def(), "photo", "scaled", bottleneck.op.name, size, length, scaling)
 
 
 def convert(graph: FrozenGraph, precision: Precision, calibration: CalibrationPixels | None = None) -> bytes:
@@ -51,7 +76,7 @@ def convert(graph: FrozenGraph, precision: Precision, calibration: CalibrationPi
     import tensorflow as tf
 
     with quiet():
-        function = _function(graph, behind_scaling=precision == "int8")
+        function = _function(graph, behind_scaling=precision == "int8" and graph.scaling.uniform)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
         if precision != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -96,4 +121,4 @@ def _scaled(graph: FrozenGraph, photos: Iterable[npt.NDArray[np.uint8]]) -> Iter
         pixels = photo.astype(np.float32)
         if number == 0:
             pixels[0, 0], pixels[0, 1] = 0, 255
-        yield [pixels[None] * np.float32(graph.scale) + np.float32(graph.offset)]
+        yield [graph.scaling(pixels[None]) if graph.scaling.uniform else pixels[None]]

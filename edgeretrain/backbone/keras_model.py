@@ -5,8 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import Preset
+
+SCALING = Scaling.between(-1, 1)
+"""Of the photos that the presets' ImageNet weights were trained on (`preprocess_input` of Keras Applications)."""
 
 # Filters of a late layer whose number tells alpha: V1 1024 * alpha; V2 320 * alpha, rounded to multiples of 8.
 _V1_ALPHA = {1024: 1.0, 768: 0.75, 512: 0.5, 256: 0.25}

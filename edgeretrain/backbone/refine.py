@@ -29,6 +29,7 @@ from edgeretrain.backbone.layers import (
     sampled_patches,
 )
 from edgeretrain.backbone.rounding import covariance_of, round_depthwise
+from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.head import one_blas_thread
 from edgeretrain.tflite.flatbuffer import add_buffer, schema, write_model
 
@@ -41,7 +42,12 @@ PHOTOS = 28
 
 @one_blas_thread
 def refine(
-    int8: bytes, float32: bytes, photos: Sequence[npt.NDArray[np.uint8]], *, steps: Sequence[str] = STEPS
+    int8: bytes,
+    float32: bytes,
+    photos: Sequence[npt.NDArray[np.uint8]],
+    scaling: Scaling,
+    *,
+    steps: Sequence[str] = STEPS,
 ) -> tuple[bytes, list[str]]:
     """The int8 file with better weights and biases, and the steps that were taken.
 
@@ -49,6 +55,7 @@ def refine(
         int8: takes the photo as uint8.
         float32: the file of the same network in that precision.
         photos: for calibration, each `uint8 [S,S,3]`.
+        scaling: of the pixels.
         steps: some of STEPS.
 
     Returns:
@@ -58,9 +65,9 @@ def refine(
     layers = read_layers(model, schema().ModelT.InitFromPackedBuf(float32, 0))
     if layers is None:
         return int8, []
-    pixels = np.stack(list(photos[:PHOTOS])).astype(np.float32)
+    pixels = np.stack(list(photos[:PHOTOS]))
     photo = input_quantization(model)
-    exact = {layers[0].inputs[0]: pixels * np.float32(1 / 127.5) - 1}
+    exact = {layers[0].inputs[0]: scaling(pixels)}
     quantized = {layers[0].inputs[0]: (pixels - np.float32(photo.zero_point)) * np.float32(photo.scale)}
     for number, layer in enumerate(layers):
         true, seen = [exact[index] for index in layer.inputs], [quantized[index] for index in layer.inputs]

@@ -1,8 +1,13 @@
-"""Where a backbone is found: the user's own file, bundled, cached, or built from weights."""
+"""Where a backbone is found: the user's own file, bundled, cached, or built from weights.
+
+In the cache there are also backbones under names of the user's own, made from other sources (`sources/`). They are
+found by their name like a preset's.
+"""
 
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +64,52 @@ def weights_cache() -> Path:
     return cache_folder() / "weights"
 
 
+def own_names() -> list[str]:
+    """The names of the backbones in the cache that were made from other sources than a preset's weights, sorted."""
+    folder = backbone_cache()
+    endings = tuple(f".{precision}.tflite" for precision in PRECISIONS)
+    files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    names = {name.rsplit(".", 2)[0] for name in files if name.endswith(endings) and not name.startswith(".")}
+    return sorted(names - PRESETS.keys())
+
+
+def backbone_name(name: str) -> str:
+    """The name that a backbone is kept under: a preset's, an alias resolved, or one of the user's own.
+
+    Raises:
+        EdgeretrainError: there is neither a preset nor a backbone in the cache of that name.
+    """
+    own = own_names()
+    if name.strip() in own:
+        return name.strip()
+    try:
+        return get_preset(name).name
+    except EdgeretrainError as error:
+        if not own:
+            raise
+        raise EdgeretrainError(f"{error} Backbones of your own: {', '.join(own)}.") from None
+
+
+def check_own_name(name: str) -> None:
+    """Whether a backbone from another source can have this name.
+
+    Raises:
+        EdgeretrainError: it cannot; the message says why.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise EdgeretrainError(
+            f"A backbone cannot be named {name!r}. Use lower-case letters, digits, '-' and '_', such as my_backbone."
+        )
+    try:
+        preset = get_preset(name).name
+    except EdgeretrainError:
+        return
+    raise EdgeretrainError(
+        f"{name} is a preset's name ({preset}): its backbones are made from its own weights. Give the backbone from "
+        "your source another name."
+    )
+
+
 def find_backbone(
     preset: str,
     precision: Precision,
@@ -93,7 +144,7 @@ def find_backbones(
     """
     if backbone is not None:
         return [_own_backbone(backbone, precision) for precision in precisions]
-    name = get_preset(preset).name
+    name = backbone_name(preset)
     found: dict[Precision, Backbone] = {}
     damaged = ""
     for precision in precisions:
@@ -120,27 +171,28 @@ def find_backbones(
 
 def status(preset: str) -> dict[Precision, Status]:
     """What it takes to have each backbone of a preset. Looks at names only; imports no TensorFlow."""
-    wanted = get_preset(preset)
-    if not _has_tensorflow():
-        otherwise: Status = "tensorflow missing"
-    else:
-        otherwise = "buildable" if local_weights(wanted, weights_cache()) else "weights missing"
+    name = backbone_name(preset)
+    otherwise: Status = "weights missing"
+    if name in PRESETS and not _has_tensorflow():
+        otherwise = "tensorflow missing"
+    elif name in PRESETS and local_weights(PRESETS[name], weights_cache()):
+        otherwise = "buildable"
     return {
         precision: "bundled"
-        if _present(bundled_folder(), wanted.name, precision)
+        if _present(bundled_folder(), name, precision)
         else "cached"
-        if _present(backbone_cache(), wanted.name, precision)
+        if _present(backbone_cache(), name, precision)
         else otherwise
         for precision in PRECISIONS
     }
 
 
 def list_backbones() -> list[Listed]:
-    """All backbones on this machine, bundled ones first, each checked against its card."""
+    """All backbones on this machine, bundled ones first, presets before others, each checked against its card."""
     listed = []
     folders: tuple[tuple[Origin, Path], ...] = (("bundled", bundled_folder()), ("cached", backbone_cache()))
     for origin, folder in folders:
-        for preset in PRESETS:
+        for preset in (*PRESETS, *(own_names() if origin == "cached" else ())):
             for precision in PRECISIONS:
                 path = artifact_path(folder, preset, precision)
                 if path.is_file():
@@ -190,6 +242,8 @@ def _build(name: str, precisions: list[Precision], build: bool, damaged: str, pr
     nowhere = f"{name} in {wanted} is neither bundled nor in the cache ({cache})"
     if damaged:
         nowhere = f"{name} in {wanted} is not bundled, and what the cache holds is damaged ({damaged})"
+    if name not in PRESETS:
+        raise EdgeretrainError(f"{nowhere}. Make it again: `edgeretrain backbone build {name} --from SOURCE`.")
     if not build:
         raise EdgeretrainError(f"{nowhere}. Run `edgeretrain backbone build {name}`{_or_bundled(precisions)}.")
     if not _has_tensorflow():

@@ -7,6 +7,7 @@ import typer
 
 from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
 from edgeretrain.cli.retrain import PrecisionNames, one_of, parse_precisions
+from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision
 
 app = typer.Typer(invoke_without_command=True)
@@ -20,20 +21,62 @@ def _backbone(context: typer.Context) -> None:
 
 
 PresetName = Annotated[
-    str, typer.Argument(help="`edgeretrain presets` lists them.", metavar="PRESET", show_default=False)
+    str,
+    typer.Argument(
+        help="`edgeretrain presets` and `edgeretrain backbone list` list them.", metavar="PRESET", show_default=False
+    ),
 ]
 
 
-@app.command("build")
+@app.command("build", short_help="Make backbones, from weights or from any network.")
 def build_command(
-    preset: PresetName,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A preset, or with --from the name that you give the backbone: `edgeretrain retrain --preset NAME` "
+            "uses it then.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ],
     *,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="SOURCE",
+            help="Make it from a Keras file (.keras, .h5), a SavedModel or TensorFlow Hub module (its folder, or a "
+            "handle https://...), a frozen graph (.pb) or a .tflite file.",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=16, max=1024, metavar="PIXELS", help="With --from: side of the photo. Default: what it says."),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RANGE",
+            help="With --from: how the network wants its pixels, such as --scale=-1..1, 0..1, 0..255, or mean/std in "
+            "pixel values, each one number or red,green,blue. Default: what it says.",
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="With --from: the layer or tensor to cut at. Default: the input of the classifier."
+        ),
+    ] = None,
+    input_tensor: Annotated[
+        str | None,
+        typer.Option("--input", metavar="NAME", help="With --from a graph: the tensor that takes the scaled photo."),
+    ] = None,
     precision: PrecisionNames = ["all"],  # noqa: B006  Typer copies it
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A Keras weight file (.h5, without the classifier). Default: looked for in the folder "
+            help="A Keras weight file (.h5, without the classifier) for a preset. Default: looked for in the folder "
             "EDGERETRAIN_WEIGHTS by Keras' file name, then downloaded from Keras.",
         ),
     ] = None,
@@ -50,24 +93,41 @@ def build_command(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make a preset's backbones from Keras weights. Needs the tensorflow extra.
+    """Make backbones: a preset's from Keras weights, or your own from another network. Needs the tensorflow extra.
 
     Example: edgeretrain backbone build mobilenet_v2_035_128 --weights my_weights.h5
+
+    Example: edgeretrain backbone build my_net --from teachable/keras_model.h5 --scale=-1..1
     """
     from edgeretrain.backbone import backbone_cache
-    from edgeretrain.backbone.build import build_backbones
+    from edgeretrain.backbone.build import build_backbones, build_from_source
+    from edgeretrain.backbone.scaling import parse_scaling
+    from edgeretrain.backbone.source import Wishes
     from edgeretrain.presets import get_preset
 
-    name = get_preset(preset).name
+    precisions, folder = parse_precisions(precision), out or backbone_cache()
+    wishes = Wishes(size, parse_scaling(scale) if scale is not None else None, layer, input_tensor)
+    if source is None and wishes != Wishes():
+        raise EdgeretrainError("--size, --scale, --layer and --input describe a source. Give it with --from SOURCE.")
+    if source is not None and weights is not None:
+        raise EdgeretrainError("--weights is for presets, --from brings weights of its own. Give one of them.")
     with progress_shown(quiet) as progress:
-        built = build_backbones(
-            name,
-            parse_precisions(precision),
-            weights=weights,
-            calibration=calibration,
-            out=out or backbone_cache(),
-            progress=progress,
-        )
+        if source is None:
+            built = build_backbones(
+                get_preset(name).name,
+                precisions,
+                weights=weights,
+                calibration=calibration,
+                out=folder,
+                progress=progress,
+            )
+            found: tuple[str, ...] = ()
+        else:
+            built, found = build_from_source(
+                name, source, precisions, wishes=wishes, calibration=calibration, out=folder, progress=progress
+            )
+    for line in found:
+        typer.echo(line)
     for backbone in built:
         typer.echo(f"{backbone.path}  {backbone.path.stat().st_size:,} bytes")
 

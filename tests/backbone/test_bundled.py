@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgeretrain.backbone.artifact import read_backbone, sha256
-from edgeretrain.backbone.contract import bottlenecks_of, check_contract
+from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
+from edgeretrain.backbone.keras_model import SCALING
 from edgeretrain.backbone.store import bundled_folder
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.presets import PRECISIONS, get_preset
@@ -73,7 +74,8 @@ def test_the_card_describes_the_file(name: str) -> None:
 def test_the_file_keeps_the_contract(name: str) -> None:
     backbone = read_backbone(MODELS / f"{name}.tflite")
     preset = get_preset(backbone.preset)
-    check_contract(backbone.path.read_bytes(), preset, backbone.precision)
+    contract = Contract(preset.name, preset.resolution, preset.bottleneck, SCALING)
+    check_contract(backbone.path.read_bytes(), contract, backbone.precision)
     rows = bottlenecks_of(backbone.path.read_bytes(), photo_like()[None])
     assert rows.shape == (1, preset.bottleneck)
     assert rows.std() > 0.1

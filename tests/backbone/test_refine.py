@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgeretrain.backbone.calibration import calibration_pixels
-from edgeretrain.backbone.contract import bottlenecks_of, check_contract
+from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
+from edgeretrain.backbone.keras_model import SCALING
 from edgeretrain.backbone.layers import read_layers
 from edgeretrain.backbone.refine import STEPS, refine
 from edgeretrain.presets import get_preset
@@ -60,22 +61,22 @@ def photos() -> list[np.ndarray]:
 @pytest.mark.slow
 def test_bottlenecks_come_nearer_to_the_float32_ones(files: tuple[bytes, bytes], photos: list[np.ndarray]) -> None:
     int8, float32 = files
-    refined, steps = refine(int8, float32, photos)
+    refined, steps = refine(int8, float32, photos, SCALING)
     assert steps == list(STEPS)
-    check_contract(refined, get_preset(PRESET), "int8")
+    check_contract(refined, Contract(PRESET, 224, get_preset(PRESET).bottleneck, SCALING), "int8")
     others = np.stack(list(calibration_pixels(None, 224, count=14, seed=1)))
     exact = bottlenecks_of(float32, others)
     before, after = (unexplained(bottlenecks_of(data, others), exact) for data in (int8, refined))
     assert after < before / 4
-    assert refine(int8, float32, photos)[0] == refined
+    assert refine(int8, float32, photos, SCALING)[0] == refined
     # It starts from the exact weights, so it does nothing to what it has made.
-    assert refine(refined, float32, photos)[0] == refined
+    assert refine(refined, float32, photos, SCALING)[0] == refined
 
 
 def test_only_weights_and_biases_change(files: tuple[bytes, bytes], photos: list[np.ndarray], tmp_path: Path) -> None:
     int8, float32 = files
     (tmp_path / "before").write_bytes(int8)
-    (tmp_path / "after").write_bytes(refine(int8, float32, photos[:1])[0])
+    (tmp_path / "after").write_bytes(refine(int8, float32, photos[:1], SCALING)[0])
     before, after = read_model(tmp_path / "before"), read_model(tmp_path / "after")
     assert [(code.builtinCode, code.version) for code in before.operatorCodes] == [
         (code.builtinCode, code.version) for code in after.operatorCodes
@@ -91,7 +92,7 @@ def test_only_weights_and_biases_change(files: tuple[bytes, bytes], photos: list
 
 def test_without_steps_nothing_changes(files: tuple[bytes, bytes], photos: list[np.ndarray]) -> None:
     int8, float32 = files
-    assert refine(int8, float32, photos[:1], steps=()) == (write_again(int8), [])
+    assert refine(int8, float32, photos[:1], SCALING, steps=()) == (write_again(int8), [])
 
 
 def write_again(data: bytes) -> bytes:
@@ -103,7 +104,7 @@ def write_again(data: bytes) -> bytes:
 def test_another_network_is_left_as_it_is(files: tuple[bytes, bytes], photos: list[np.ndarray]) -> None:
     int8, _ = files
     other = (MODELS / "mobilenet_v2_100_224.float32.tflite").read_bytes()
-    assert refine(int8, other, photos[:1]) == (int8, [])
+    assert refine(int8, other, photos[:1], SCALING) == (int8, [])
 
 
 @pytest.mark.slow
