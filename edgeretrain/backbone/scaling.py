@@ -1,5 +1,6 @@
 """What a network wants its pixels to be: raw RGB times a factor plus an offset."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,11 +75,11 @@ def parse_scaling(text: str) -> Scaling:
     try:
         if ".." in text:
             low, high = (float(end) for end in text.split(".."))
-            if high > low:
+            if math.inf > high > low > -math.inf:
                 return Scaling.between(low, high)
         elif "/" in text:
             mean, std = (tuple(float(one) for one in part.split(",")) for part in text.split("/"))
-            if len(mean) in (1, 3) and len(std) in (1, 3) and min(std) > 0:
+            if len(mean) in (1, 3) and len(std) in (1, 3) and min(std) > 0 and max(map(abs, (*mean, *std))) < math.inf:
                 return Scaling.normalized(mean, std)
     except ValueError:
         pass

@@ -196,3 +196,53 @@ def test_status_of_all_presets_imports_neither_tensorflow_nor_a_runtime() -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_backbone_of_the_users_own_is_found_by_its_name(own_cache: Path) -> None:
+    assert store.own_names() == []
+    path = put(own_cache, "my_net")
+    put(own_cache, "another", "int8")
+    assert store.own_names() == ["another", "my_net"]
+    assert store.backbone_name(" my_net ") == "my_net"
+    assert store.backbone_name("mobilenet_1.0_224") == "mobilenet_v1_100_224"
+    assert find_backbone("my_net", "float32").path == path
+    assert status("my_net") == {
+        "float32": "cached",
+        "float16": "weights missing",
+        "dynamic": "weights missing",
+        "int8": "weights missing",
+    }
+    assert [(one.preset, one.precision) for one in list_backbones()][-2:] == [
+        ("another", "int8"),
+        ("my_net", "float32"),
+    ]
+
+
+def test_what_is_missing_of_ones_own_backbone_must_be_made_again(own_cache: Path) -> None:
+    put(own_cache, "my_net").write_bytes(b"other")
+    with pytest.raises(EdgeretrainError, match=r"damaged.*`edgeretrain backbone build my_net --from SOURCE`"):
+        find_backbone("my_net", "float32")
+    with pytest.raises(EdgeretrainError, match=r"my_net in int8 is neither.*build my_net --from SOURCE"):
+        find_backbone("my_net", "int8")
+
+
+def test_an_unknown_name_is_told_with_ones_own(own_cache: Path) -> None:
+    put(own_cache, "my_net")
+    with pytest.raises(EdgeretrainError, match=r"no preset 'mine'.*Backbones of your own: my_net\."):
+        store.backbone_name("mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("mobilenet_v2_100_224", "a preset's name"),
+        ("mobilenet_1.0_224", "cannot be named"),
+        ("../net", "cannot be named"),
+        ("My net", "cannot be named"),
+        ("", "cannot be named"),
+    ],
+)
+def test_names_that_a_backbone_cannot_have(name: str, reason: str) -> None:
+    store.check_own_name("my_net-2")
+    with pytest.raises(EdgeretrainError, match=reason):
+        store.check_own_name(name)
