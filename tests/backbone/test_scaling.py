@@ -1,5 +1,7 @@
 """How a network wants its pixels: read from text, applied, and written as text again."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ IMAGENET = "123.675,116.28,103.53/58.395,57.12,57.375"
         ("0/1,2,4", 0.0, [255.0, 127.5, 63.75], False),
     ],
 )
-def test_black_and_white(text: str, black: object, white: object, uniform: bool) -> None:
+def test_black_and_white(text: str, black: Any, white: Any, uniform: bool) -> None:
     scaling = parse_scaling(text)
     scaled = scaling(PIXELS)
     assert scaled.dtype == np.float32
@@ -57,10 +59,8 @@ def test_tensorflow_computes_the_same(text: str) -> None:
     tf = pytest.importorskip("tensorflow")
     scaling = parse_scaling(text)
 
-    @tf.function
-    def run(photo: object) -> object:
-        return scaling.of_tensor(photo, "scaled")
-
-    traced = run.get_concrete_function(tf.TensorSpec((1, 3, 3), tf.float32))
+    traced = tf.function(lambda photo: scaling.of_tensor(photo, "scaled")).get_concrete_function(
+        tf.TensorSpec((1, 3, 3), tf.float32)
+    )
     assert traced.graph.get_operation_by_name("scaled").outputs[0].shape == (1, 3, 3)
     np.testing.assert_array_equal(traced(tf.constant(PIXELS.astype(np.float32))).numpy(), scaling(PIXELS))
