@@ -15,6 +15,7 @@ from edgeretrain.cli import (
     demo,
     evaluate,
     export,
+    import_,
     inspect,
     presets,
     retrain,
@@ -68,6 +69,7 @@ app.command("benchmark", short_help="Latency, size and memory of models.")(bench
 app.command("classify", short_help="Say what is on photos.")(classify.classify_command)
 app.command("serve", short_help="A live page for a board without a screen.")(serve.serve_command)
 app.command("evaluate", short_help="Measure a model on photos.")(evaluate.evaluate_command)
+app.command("import", short_help="A finished retrain.py graph to models.")(import_.import_command)
 app.command("inspect", short_help="Show what is in a model file.")(inspect.inspect_command)
 app.command("presets", short_help="List the backbones there are and what each costs.")(presets.presets_command)
 app.add_typer(backbone.app, name="backbone", short_help="Make, list and find backbones.")

@@ -1,0 +1,258 @@
+"""The network inside a .tflite file: its tensors, constants as real numbers, its operators by name. No TensorFlow."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.tflite.cost import layer_costs
+from edgeretrain.tflite.flatbuffer import damage_told, read_model, schema, write_model
+
+_DTYPES: dict[str, Any] = {
+    "FLOAT16": np.float16,
+    "FLOAT32": np.float32,
+    "FLOAT64": np.float64,
+    "INT8": np.int8,
+    "INT16": np.int16,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "UINT8": np.uint8,
+    "BOOL": np.bool_,
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the file.
+
+    Attributes:
+        shape: as the file says it; a side that is known only when the network runs is None.
+        dtype: in the file, such as `float32` or `uint8`.
+        scale, zero_point: real = scale * (q - zero_point), of each channel where they differ; () when not quantized.
+        constant: its real numbers, float32; integers that are not quantized (shapes, axes) as they are. None for a
+            tensor that is computed.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    constant: npt.NDArray[Any] | None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest real number that a quantized tensor can hold."""
+        ends = np.iinfo(self.dtype)
+        low, high = ((end - self.zero_point[0]) * self.scale[0] for end in (int(ends.min), int(ends.max)))
+        return low, high
+
+    def __str__(self) -> str:
+        batch = ["1" if side is None else str(side) for side in self.shape[:1]]
+        sides = ",".join(batch + ["?" if side is None else str(side) for side in self.shape[1:]])
+        return f"{self.name} ({self.dtype} [{sides}])"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of the file.
+
+    Attributes:
+        kind: its name in the schema, such as `CONV_2D`; of a custom operator, the name it was given.
+        custom: it is not one of TFLite's own.
+        inputs, outputs: numbers of tensors; -1 stands for an input that is left out.
+        options: the schema's object for this kind, or None.
+    """
+
+    kind: str
+    custom: bool
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Any
+
+
+class Graph:
+    """The main subgraph of a .tflite file.
+
+    Attributes:
+        path: of the file.
+        tensors, operators: in the file's order; operators are in the order they run.
+        inputs, outputs: numbers of tensors.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read a file.
+
+        Raises:
+            EdgeretrainError: it cannot be read, is no TFLite model, is damaged, or its weights are packed in a way
+                that is not known here.
+        """
+        self.path = path
+        _refuse_bundle(path)
+        self._model = read_model(path)
+        with damage_told(path):
+            subgraph = self._model.subgraphs[0]
+            self._codes = [_code(code) for code in self._model.operatorCodes]
+            self.tensors = [self._tensor(tensor) for tensor in subgraph.tensors]
+            self.operators = [self._operator(operator) for operator in subgraph.operators]
+            self.inputs, self.outputs = _numbers(subgraph.inputs), _numbers(subgraph.outputs)
+            self._check()
+            self._unpack()
+
+    def producer(self, tensor: int) -> Operator | None:
+        """The operator that computes a tensor."""
+        return next((one for one in self.operators if tensor in one.outputs), None)
+
+    def consumers(self, tensor: int) -> list[Operator]:
+        """The operators that take a tensor."""
+        return [one for one in self.operators if tensor in one.inputs]
+
+    def needed(self, output: int, inputs: Iterable[int]) -> list[int]:
+        """The operators that compute a tensor from others, by number, in the order they run."""
+        wanted, given = {output}, set(inputs)
+        found = []
+        for number in range(len(self.operators) - 1, -1, -1):
+            operator = self.operators[number]
+            if wanted.intersection(operator.outputs) - given:
+                found.append(number)
+                wanted.update(operator.inputs)
+        return found[::-1]
+
+    def computed_from(self, tensor: int) -> set[int]:
+        """The tensors that depend on this one, and the tensor itself."""
+        reached = {tensor}
+        for operator in self.operators:
+            if reached.intersection(operator.inputs):
+                reached.update(operator.outputs)
+        return reached
+
+    def metadata(self, name: str) -> bytes | None:
+        """The metadata of that name in the file."""
+        for entry in self._model.metadata or []:
+            if entry.name == name.encode():
+                return _data(self._model.buffers[entry.buffer])
+        return None
+
+    def parameters(self, operators: Sequence[int]) -> int:
+        """Numbers in the weights of some operators; see `cost.py` for what counts."""
+        with damage_told(self.path):
+            return sum(layer["parameters"] for layer in layer_costs(self._pruned(operators), self._codes))
+
+    def cut(self, operators: Sequence[int], output: int) -> bytes:
+        """A .tflite file of some of the operators, whose output is a tensor that may lie in the middle."""
+        with damage_told(self.path):
+            model = self._pruned(operators)
+            model.subgraphs[0].outputs = np.asarray([output], np.int32)
+            model.metadata, model.metadataBuffer, model.signatureDefs = None, None, None
+            return write_model(model)
+
+    def _pruned(self, operators: Sequence[int]) -> Any:
+        model = read_model(self.path)
+        model.subgraphs = model.subgraphs[:1]
+        model.subgraphs[0].operators = [model.subgraphs[0].operators[number] for number in operators]
+        return model
+
+    def _tensor(self, tensor: Any) -> Tensor:
+        name = _text(tensor.name)
+        kind = next((key for key, value in vars(schema().TensorType).items() if value == tensor.type), None)
+        shape, signature = _numbers(tensor.shape), _numbers(tensor.shapeSignature)
+        open_shape = tuple(
+            None if side < 0 else side for side in (signature if len(signature) == len(shape) else shape)
+        )
+        quantization = tensor.quantization
+        scale = () if quantization is None else tuple(float(one) for one in _list(quantization.scale))
+        point = () if quantization is None else _numbers(quantization.zeroPoint)
+        point = point if len(point) == len(scale) else (0,) * len(scale)
+        data = _data(self._model.buffers[tensor.buffer])
+        constant = None
+        if data:
+            if kind not in _DTYPES or tensor.sparsity is not None:
+                raise EdgeretrainError(
+                    f"{self.path}: its constant {name} is {'sparse' if kind in _DTYPES else kind or 'of no known type'}"
+                    ", which is not known here. Convert the network to a .tflite file with float32 weights."
+                )
+            constant = np.frombuffer(data, _DTYPES[kind]).reshape(shape)
+            axis = 0 if quantization is None else int(quantization.quantizedDimension)
+            constant = _real(constant, scale, point, axis)
+        return Tensor(name, open_shape, str(kind).lower(), scale, point, constant)
+
+    def _operator(self, operator: Any) -> Operator:
+        kind, custom = self._codes[operator.opcodeIndex]
+        inputs, outputs = _numbers(operator.inputs), _numbers(operator.outputs)
+        return Operator(kind, custom, inputs, outputs, operator.builtinOptions)
+
+    def _check(self) -> None:
+        """Every operator takes what is there: raises IndexError when a number points to nowhere."""
+        there = {-1, *self.inputs, *(n for n, tensor in enumerate(self.tensors) if tensor.constant is not None)}
+        for operator in self.operators:
+            # A computed tensor without a producer holds a state, or is an empty constant; translating finds out.
+            for number in (*operator.inputs, *operator.outputs):
+                if number not in there and not 0 <= number < len(self.tensors):
+                    raise IndexError(number)
+        for number in (*self.inputs, *self.outputs):
+            self.tensors[number]
+
+    def _unpack(self) -> None:
+        """What DEQUANTIZE makes of a constant is a constant: float16 weights are stored so."""
+        for operator in self.operators:
+            if operator.kind == "DEQUANTIZE" and not operator.custom:
+                constant = self.tensors[operator.inputs[0]].constant
+                output = operator.outputs[0]
+                self.tensors[output] = replace(self.tensors[output], constant=constant)
+
+
+def _refuse_bundle(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        return  # read_model says it
+    if start == b"PK\3\4":
+        raise EdgeretrainError(
+            f"{path}: is a zip archive, such as a MediaPipe .task bundle, not a .tflite file. Take the .tflite file "
+            f"out of it: unzip {path.name}"
+        )
+
+
+def _real(
+    stored: npt.NDArray[Any], scale: tuple[float, ...], zero_point: tuple[int, ...], axis: int
+) -> npt.NDArray[Any]:
+    if stored.dtype.kind == "f":
+        return stored.astype(np.float32)
+    if not scale:
+        return stored
+    shape = [1] * stored.ndim
+    if len(scale) > 1:
+        shape[axis] = len(scale)
+    scales = np.asarray(scale, np.float64).reshape(shape if stored.ndim else ())
+    points = np.asarray(zero_point, np.float64).reshape(shape if stored.ndim else ())
+    with np.errstate(all="ignore"):  # a damaged scale
+        return np.asarray((stored - points) * scales, np.float32)
+
+
+def _code(code: Any) -> tuple[str, bool]:
+    # Writers before schema 3a fill the one-byte field only.
+    kind = max(code.builtinCode, code.deprecatedBuiltinCode)
+    kinds = vars(schema().BuiltinOperator)
+    name = next((key for key, value in kinds.items() if value == kind), f"operator {kind}")
+    return (_text(code.customCode), True) if name == "CUSTOM" else (name, False)
+
+
+def _data(buffer: Any) -> bytes:
+    return b"" if buffer.data is None else np.asarray(buffer.data, np.uint8).tobytes()
+
+
+def _list(values: Any) -> list[Any]:
+    return [] if values is None else list(values)
+
+
+def _numbers(values: Any) -> tuple[int, ...]:
+    return tuple(int(value) for value in _list(values))
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")
