@@ -18,11 +18,15 @@ from edgeretrain.tflite.inspect import inspect_model
 CLASSES = 1001
 """Of the published networks: ImageNet's 1,000 and one for the background. Our files end before that layer."""
 
-PER_CHANNEL = {"mobilenet_v1": 3, "mobilenet_v2": 0, "nasnet_mobile": 1}
+PER_CHANNEL = {"mobilenet_v1": 3, "mobilenet_v2": 0, "nasnet_mobile": 1, "inception_v3": 1}
 """Numbers that the published parameters count for each channel of batch normalisation; a file has one, the bias.
-No others fit V1's and V2's published figures to the last digit; all from 0 to 4 fit NASNet's, which has one decimal."""
+No others fit V1's and V2's published figures to the last digit; all from 0 to 4 fit NASNet's and Inception's, which
+have one decimal."""
 
-DIGITS = {"mobilenet_v1": 2, "mobilenet_v2": 2, "nasnet_mobile": 1}
+KERAS_PER_CHANNEL = {"mobilenet_v1": 4, "mobilenet_v2": 4, "nasnet_mobile": 4, "inception_v3": 3}
+"""The same of Keras' networks. Inception V3's has no factor: the ReLU behind it makes one superfluous."""
+
+DIGITS = {"mobilenet_v1": 2, "mobilenet_v2": 2, "nasnet_mobile": 1, "inception_v3": 1}
 """Decimals of the published parameters, millions."""
 
 
@@ -40,7 +44,7 @@ def main() -> None:
         macs = (found["macs"] + preset.bottleneck * CLASSES) / 1e6
         parameters = (found["parameters"] + (preset.bottleneck + 1) * CLASSES) / 1e6
         like_macs, reason = published_macs(preset, found, macs)
-        channels = (keras - found["parameters"]) / 3
+        channels = (keras - found["parameters"]) / (KERAS_PER_CHANNEL[preset.architecture] - 1)
         like_parameters = parameters + (PER_CHANNEL[preset.architecture] - 1) * channels / 1e6
         equal[0] += like_macs == preset.macs
         equal[1] += round(like_parameters, DIGITS[preset.architecture]) == preset.parameters

@@ -1,24 +1,32 @@
-"""The 39 presets: which backbones there are and what each one costs.
+"""The 40 presets: which backbones there are and what each one costs.
 
 MACs, parameters and ImageNet top-1 are the published ones, for the whole 1001-class network at that resolution:
 
 - MobileNet V1: tensorflow/models, research/slim/nets/mobilenet_v1.md (Howard et al., arXiv:1704.04861)
 - MobileNet V2: tensorflow/models, research/slim/nets/mobilenet/README.md (Sandler et al., arXiv:1801.04381)
 - NASNet-A mobile: tensorflow/models, research/slim/nets/nasnet/README.md (Zoph et al., arXiv:1707.07012)
+- Inception V3: top-1 tensorflow/models, research/slim/README.md; MACs and parameters arXiv:1707.07012, table 2, to
+  three digits (the network's own paper, arXiv:1512.00567, says "5 billion" and "less than 25 million")
+
+Beside each MobileNet V1 preset there is the same network not cut: its bottleneck is the 1000 class scores of ImageNet
+(`logits`), as retrain.py and TensorFlow for Poets had it.
 """
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from edgeretrain.errors import EdgeretrainError
 
-Architecture = Literal["mobilenet_v1", "mobilenet_v2", "nasnet_mobile"]
+Architecture = Literal["mobilenet_v1", "mobilenet_v2", "nasnet_mobile", "inception_v3"]
 Precision = Literal["float32", "float16", "dynamic", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 DEFAULT_PRESET = "mobilenet_v2_100_224"
+
+BottleneckKind = Literal["features", "logits"]
+BOTTLENECKS: tuple[BottleneckKind, ...] = get_args(BottleneckKind)
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,16 @@ class Preset:
     top1: float
 
     @property
+    def logits(self) -> bool:
+        """Whether the bottleneck is the class scores of ImageNet, before the softmax."""
+        return self.name.endswith("_logits")
+
+    @property
     def bottleneck(self) -> int:
+        if self.logits:
+            return 1000  # Keras' weights leave out the background, the first of the original's 1001 classes
+        if self.architecture == "inception_v3":
+            return 2048
         if self.architecture == "nasnet_mobile":
             return 1056
         if self.architecture == "mobilenet_v1":
@@ -113,9 +130,20 @@ _TABLE = [
         """,
     ),
     Preset("nasnet_mobile", "nasnet_mobile", 1.0, 224, 564, 5.3, 74.0),
+    Preset("inception_v3", "inception_v3", 1.0, 299, 5720, 23.8, 78.0),
 ]
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _TABLE}
+
+LOGITS: dict[str, Preset] = {
+    f"{preset.name}_logits": replace(preset, name=f"{preset.name}_logits")
+    for preset in _TABLE
+    if preset.architecture == "mobilenet_v1"
+}
+"""The presets whose bottleneck is the class scores, by their names."""
+
+BUILDABLE: dict[str, Preset] = PRESETS | LOGITS
+"""All that is made from weights of Keras Applications."""
 
 
 def _canonical(name: str) -> str:
@@ -132,8 +160,8 @@ def get_preset(name: str) -> Preset:
         EdgeretrainError: there is no such preset; the message suggests the nearest names.
     """
     canonical = _canonical(name)
-    if canonical in PRESETS:
-        return PRESETS[canonical]
+    if canonical in BUILDABLE:
+        return BUILDABLE[canonical]
     if canonical.startswith("nasnet"):
         raise EdgeretrainError(
             f"There is no preset {name!r}: NASNet-mobile's ImageNet weights exist at 224 x 224 only "
@@ -143,3 +171,22 @@ def get_preset(name: str) -> Preset:
     raise EdgeretrainError(
         f"There is no preset {name!r}. Nearest: {', '.join(nearest)}. `edgeretrain presets` lists all {len(PRESETS)}."
     )
+
+
+def with_bottleneck(name: str, kind: BottleneckKind) -> str:
+    """The name of what `--preset` and `--bottleneck` ask for together.
+
+    Raises:
+        EdgeretrainError: class scores are asked of anything but MobileNet V1.
+    """
+    if kind == "features":
+        return name
+    preset = get_preset(name)
+    if preset.logits:
+        return preset.name
+    if f"{preset.name}_logits" not in LOGITS:
+        raise EdgeretrainError(
+            f"--bottleneck logits is for MobileNet V1, as in retrain.py: {preset.name}'s {preset.bottleneck} features "
+            "say more than 1000 class scores made of them. Leave it out, or use a preset such as mobilenet_v1_025_128."
+        )
+    return f"{preset.name}_logits"

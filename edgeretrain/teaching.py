@@ -24,7 +24,7 @@ from edgeretrain.evaluate import Evaluation, judge, predict
 from edgeretrain.head import Floats
 from edgeretrain.modelling import Fitted, Material, Workshop, photo_record, require_all
 from edgeretrain.photos import Photo, Skipped
-from edgeretrain.presets import PRESETS
+from edgeretrain.presets import BUILDABLE
 from edgeretrain.progress import Progress, silent
 from edgeretrain.run_folder import check_apart, model_file, new_run_folder
 from edgeretrain.split import Split
@@ -89,10 +89,9 @@ def teach(
             photos, lesson = teacher.make_model(one, photos, strict)
             lessons.append(lesson)
         split = photos.split(run)
-        preset = run.models[0].card["preset"]
         report = {
             "edgeretrain": __version__,
-            "preset": preset if preset in PRESETS else None,
+            "preset": _name(run.models[0].card),
             "runtime": str(loaded),
             "options": asdict(run.options),
             "taught": teacher.changes(photos),
@@ -101,6 +100,12 @@ def teach(
         }
         workshop.write_report(report, {photo.name: photo.path for photo in photos.fresh})
     return report
+
+
+def _name(card: dict[str, Any]) -> str | None:
+    """The preset or own backbone that a model's card tells of; None: a file that `retrain --backbone` was given."""
+    named = card["preset"] in BUILDABLE or "source" in card["backbone"]
+    return str(card["preset"]) if named else None
 
 
 def _check_nothing_lost(run: EarlierRun, out: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, PRESETS, get_preset
+from edgeretrain.presets import BUILDABLE, DEFAULT_PRESET, LOGITS, PRECISIONS, PRESETS, get_preset, with_bottleneck
 
 # ImageNet weights that Keras publishes: keras-applications' file names, alpha and resolution.
 V1 = {(alpha, size) for alpha in (25, 50, 75, 100) for size in (128, 160, 192, 224)}
@@ -13,10 +13,10 @@ V2 = {(alpha, size) for alpha in (35, 50, 75, 100) for size in (96, 128, 160, 19
 
 
 def test_the_table_is_what_there_are_weights_for() -> None:
-    assert len(PRESETS) == 39
+    assert len(PRESETS) == 40
     names = {f"mobilenet_v1_{alpha:03d}_{size}" for alpha, size in V1}
     names |= {f"mobilenet_v2_{alpha:03d}_{size}" for alpha, size in V2}
-    assert set(PRESETS) == names | {"nasnet_mobile"}
+    assert set(PRESETS) == names | {"nasnet_mobile", "inception_v3"}
     assert DEFAULT_PRESET in PRESETS
     assert PRECISIONS == ("float32", "float16", "dynamic", "int8")
 
@@ -33,6 +33,7 @@ def test_the_table_is_what_there_are_weights_for() -> None:
         ("mobilenet_v2_100_96", 1280),
         ("mobilenet_v2_035_96", 1280),
         ("nasnet_mobile", 1056),
+        ("inception_v3", 2048),
     ],
 )
 def test_bottleneck_lengths(name: str, length: int) -> None:
@@ -43,7 +44,7 @@ def test_bottleneck_lengths(name: str, length: int) -> None:
 def test_macs_grow_as_the_area_of_the_photo() -> None:
     """Only the classifier does not shrink with the photo; published MACs are whole millions."""
     for preset in PRESETS.values():
-        if preset.architecture == "nasnet_mobile" or preset.resolution == 224:
+        if preset.architecture in ("nasnet_mobile", "inception_v3") or preset.resolution == 224:
             continue
         if preset.name == "mobilenet_v1_025_192":  # published as 34; the area says 30
             continue
@@ -104,3 +105,17 @@ def test_an_unknown_name_gets_the_nearest(typed: str, suggested: str) -> None:
 def test_nasnet_at_another_size_is_refused_with_the_reason(typed: str) -> None:
     with pytest.raises(EdgeretrainError, match=r"weights exist at 224 x 224 only.*Use nasnet_mobile\."):
         get_preset(typed)
+
+
+def test_class_scores_are_a_bottleneck_of_mobilenet_v1_only() -> None:
+    assert set(LOGITS) == {f"mobilenet_v1_{alpha:03d}_{size}_logits" for alpha, size in V1}
+    assert all(preset.logits and preset.bottleneck == 1000 for preset in LOGITS.values())
+    assert not any(preset.logits for preset in PRESETS.values())
+    assert len(BUILDABLE) == len(PRESETS) + len(LOGITS)
+    assert with_bottleneck("mobilenet_0.25_128", "logits") == "mobilenet_v1_025_128_logits"
+    assert with_bottleneck("mobilenet_v1_025_128_logits", "logits") == "mobilenet_v1_025_128_logits"
+    assert with_bottleneck("my_net", "features") == "my_net"
+    assert get_preset("mobilenet_v1_025_128_logits").macs == get_preset("mobilenet_v1_025_128").macs
+    for name in ("mobilenet_v2_100_224", "nasnet_mobile", "inception_v3"):
+        with pytest.raises(EdgeretrainError, match=rf"--bottleneck logits is for MobileNet V1.*{name}'s"):
+            with_bottleneck(name, "logits")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from garden import Pair, Run, encoded, jpeg, put, texture, write_textures
+from own_backbone import put_own_backbone
 
 from edgeretrain import modelling
 from edgeretrain.backbone import find_backbone
@@ -292,3 +293,13 @@ def test_a_failure_leaves_nothing(
             teach(small, out, add={"dots": [pair.dots]})
     assert bytes_of(small) == before
     assert list(tmp_path.iterdir()) == [small]
+
+
+def test_a_model_of_an_own_backbone_keeps_its_name(
+    textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGERETRAIN_CACHE", str(tmp_path / "cache"))
+    put_own_backbone()
+    first = retrain(textures, tmp_path / "run", preset="my_net", precisions=["int8"])
+    second = teach(tmp_path / "run", tmp_path / "taught", remove=["dots"])
+    assert first["preset"] == second["preset"] == "my_net"

@@ -11,6 +11,8 @@ from edgeretrain.backbone.store import (
     find_backbone,
     find_backbones,
     list_backbones,
+    own_card,
+    own_names,
     status,
 )
 
@@ -26,5 +28,7 @@ __all__ = [
     "find_backbone",
     "find_backbones",
     "list_backbones",
+    "own_card",
+    "own_names",
     "status",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgeretrain.backbone.scaling import Scaling
+from edgeretrain.backbone.weights import weights_file
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import Preset
 
@@ -16,6 +17,9 @@ SCALING = Scaling.between(-1, 1)
 _V1_ALPHA = {1024: 1.0, 768: 0.75, 512: 0.5, 256: 0.25}
 _V2_ALPHA = {448: 1.4, 416: 1.3, 320: 1.0, 240: 0.75, 160: 0.5, 112: 0.35}
 
+# Inception V3 numbers its layers; the first convolution of its last block is of a shape that no other has.
+_INCEPTION_LAST = (1, 1, 2048, 320)
+
 
 def keras_model(preset: Preset) -> Any:
     """The preset's Keras Applications model, scaled photo -> bottleneck, randomly initialised. Needs TensorFlow."""
@@ -23,12 +27,16 @@ def keras_model(preset: Preset) -> Any:
 
     shape = (preset.resolution, preset.resolution, 3)
     common = {"input_shape": shape, "include_top": False, "pooling": "avg", "weights": None}
+    if preset.logits:
+        common |= {"include_top": True, "pooling": None, "classifier_activation": None}
     # Layer names must not depend on what else this process has built: the same file twice, the same bytes.
     tf.keras.backend.clear_session()
     if preset.architecture == "mobilenet_v1":
         return tf.keras.applications.MobileNet(alpha=preset.alpha, **common)
     if preset.architecture == "mobilenet_v2":
         return tf.keras.applications.MobileNetV2(alpha=preset.alpha, **common)
+    if preset.architecture == "inception_v3":
+        return tf.keras.applications.InceptionV3(**common)
     return tf.keras.applications.NASNetMobile(**common)
 
 
@@ -43,14 +51,27 @@ def load_weights(model: Any, preset: Preset, path: Path) -> None:
     advice = f"{preset.name} needs the weights of {wanted}. Give the right file with --weights FILE."
     if holds is not None and holds != wanted:
         raise EdgeretrainError(f"{path}: holds {holds}; {advice}")
-    if with_top:
+    if with_top and not preset.logits:
         raise EdgeretrainError(
             f"{path}: holds {holds} with its ImageNet classifier. Give the file without it (Keras' `..._no_top.h5`)."
+        )
+    if preset.logits and not with_top:
+        raise EdgeretrainError(
+            f"{path}: holds {holds or 'weights'} without the ImageNet classifier, whose scores are {preset.name}'s "
+            f"bottleneck. Give the file with it (Keras' {weights_file(preset)})."
         )
     try:
         model.load_weights(str(path))
     except (ValueError, OSError, KeyError, TypeError) as error:
-        raise EdgeretrainError(f"{path}: does not fit ({_first_line(error)}). {advice}") from error
+        raise EdgeretrainError(f"{path}: does not fit ({first_line(error)}). {advice}") from error
+
+
+def weights_in(path: Path) -> str | None:
+    """What network a weight file holds, such as `MobileNet V1 0.25`; None: not recognised."""
+    try:
+        return _contents(path)[0]
+    except EdgeretrainError:
+        return None
 
 
 def randomize(model: Any, seed: int) -> None:
@@ -70,7 +91,9 @@ def _random_like(layer: Any, value: Any, rng: np.random.Generator) -> Any:
 
 def _describe(architecture: str, alpha: float) -> str:
     name = {"mobilenet_v1": "MobileNet V1", "mobilenet_v2": "MobileNet V2"}.get(architecture)
-    return f"{name} {alpha:.2f}" if name else "NASNet-mobile"
+    if name:
+        return f"{name} {alpha:.2f}"
+    return "Inception V3" if architecture == "inception_v3" else "NASNet-mobile"
 
 
 def _contents(path: Path) -> tuple[str | None, bool]:
@@ -92,7 +115,7 @@ def _contents(path: Path) -> tuple[str | None, bool]:
                 if arrays:
                     layers[name] = arrays[0]
     except (OSError, KeyError, RuntimeError) as error:
-        raise EdgeretrainError(f"{wrong} ({_first_line(error)}). {way_out}") from error
+        raise EdgeretrainError(f"{wrong} ({first_line(error)}). {way_out}") from error
     with_top = any(name in layers for name in ("conv_preds", "predictions", "Logits"))
     if "conv_pw_13" in layers:
         alpha = _V1_ALPHA.get(layers["conv_pw_13"][-1])
@@ -100,8 +123,11 @@ def _contents(path: Path) -> tuple[str | None, bool]:
     if "block_16_project" in layers:
         alpha = _V2_ALPHA.get(layers["block_16_project"][-1])
         return (_describe("mobilenet_v2", alpha) if alpha else None), with_top
+    if _INCEPTION_LAST in layers.values():
+        return _describe("inception_v3", 1.0), with_top
     return ("NASNet-mobile" if "stem_bn1" in layers else None), with_top
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -4,6 +4,7 @@ In the cache there are also backbones under names of the user's own, made from o
 found by their name like a preset's.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -11,12 +12,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edgeretrain.backbone.artifact import Backbone, DamagedBackbone, artifact_path, card_path, read_backbone
 from edgeretrain.backbone.weights import local_weights, weights_file
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import PRECISIONS, PRESETS, Precision, get_preset
+from edgeretrain.presets import BUILDABLE, LOGITS, PRECISIONS, PRESETS, Precision, get_preset
 from edgeretrain.progress import Progress, silent
 from edgeretrain.tflite.package import has_card
 from edgeretrain.tflite.runtime import check_is_tflite
@@ -70,7 +71,18 @@ def own_names() -> list[str]:
     endings = tuple(f".{precision}.tflite" for precision in PRECISIONS)
     files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     names = {name.rsplit(".", 2)[0] for name in files if name.endswith(endings) and not name.startswith(".")}
-    return sorted(names - PRESETS.keys())
+    return sorted(names - BUILDABLE.keys())
+
+
+def own_card(name: str) -> dict[str, Any]:
+    """What the card of an own backbone says, of one of its precisions; {} when it cannot be read."""
+    for precision in PRECISIONS:
+        path = card_path(artifact_path(backbone_cache(), name, precision))
+        with contextlib.suppress(OSError, ValueError):
+            card = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(card, dict):
+                return card
+    return {}
 
 
 def backbone_name(name: str) -> str:
@@ -173,9 +185,9 @@ def status(preset: str) -> dict[Precision, Status]:
     """What it takes to have each backbone of a preset. Looks at names only; imports no TensorFlow."""
     name = backbone_name(preset)
     otherwise: Status = "weights missing"
-    if name in PRESETS and not _has_tensorflow():
+    if name in BUILDABLE and not _has_tensorflow():
         otherwise = "tensorflow missing"
-    elif name in PRESETS and local_weights(PRESETS[name], weights_cache()):
+    elif name in BUILDABLE and local_weights(BUILDABLE[name], weights_cache()):
         otherwise = "buildable"
     return {
         precision: "bundled"
@@ -192,7 +204,7 @@ def list_backbones() -> list[Listed]:
     listed = []
     folders: tuple[tuple[Origin, Path], ...] = (("bundled", bundled_folder()), ("cached", backbone_cache()))
     for origin, folder in folders:
-        for preset in (*PRESETS, *(own_names() if origin == "cached" else ())):
+        for preset in (*PRESETS, *LOGITS, *(own_names() if origin == "cached" else ())):
             for precision in PRECISIONS:
                 path = artifact_path(folder, preset, precision)
                 if path.is_file():
@@ -242,7 +254,7 @@ def _build(name: str, precisions: list[Precision], build: bool, damaged: str, pr
     nowhere = f"{name} in {wanted} is neither bundled nor in the cache ({cache})"
     if damaged:
         nowhere = f"{name} in {wanted} is not bundled, and what the cache holds is damaged ({damaged})"
-    if name not in PRESETS:
+    if name not in BUILDABLE:
         raise EdgeretrainError(f"{nowhere}. Make it again: `edgeretrain backbone build {name} --from SOURCE`.")
     if not build:
         raise EdgeretrainError(f"{nowhere}. Run `edgeretrain backbone build {name}`{_or_bundled(precisions)}.")

@@ -18,8 +18,11 @@ KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 LICENCE = "Apache-2.0"
 COPYRIGHT = "Google LLC and The TensorFlow Authors (tensorflow/models slim; Keras Applications)"
 
-# Keras names the NASNet file's MD5 (keras/src/applications/nasnet.py); for the others it names none.
-_MD5 = {"NASNet-mobile-no-top.h5": "1ed92395b5b598bdda52abe5c0dbfd63"}
+# Keras names two files' MD5 (keras/src/applications/nasnet.py, inception_v3.py); for the others it names none.
+_MD5 = {
+    "NASNet-mobile-no-top.h5": "1ed92395b5b598bdda52abe5c0dbfd63",
+    "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5": "bcbd6486424b2319ff4ef7d526e38f63",
+}
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -45,20 +48,22 @@ class Weights:
 
 
 def weights_file(preset: Preset) -> str:
-    """Keras' name for the weights of a preset without its classifier."""
+    """Keras' name for the weights of a preset: without its classifier, unless its bottleneck is the classifier's."""
     if preset.architecture == "mobilenet_v1":
         alpha = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}[preset.alpha]
-        return f"mobilenet_{alpha}_{preset.resolution}_tf_no_top.h5"
+        return f"mobilenet_{alpha}_{preset.resolution}_tf{'' if preset.logits else '_no_top'}.h5"
     if preset.architecture == "mobilenet_v2":
         return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{preset.alpha}_{preset.resolution}_no_top.h5"
+    if preset.architecture == "inception_v3":
+        return "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
     return "NASNet-mobile-no-top.h5"
 
 
 def weights_url(preset: Preset) -> str:
     """Where that file is downloaded from."""
     base = os.environ.get("EDGERETRAIN_WEIGHTS_URL", KERAS_URL).rstrip("/")
-    folder = {"mobilenet_v1": "mobilenet", "mobilenet_v2": "mobilenet_v2", "nasnet_mobile": "nasnet"}
-    return f"{base}/{folder[preset.architecture]}/{weights_file(preset)}"
+    folder = {"mobilenet_v1": "mobilenet", "nasnet_mobile": "nasnet"}.get(preset.architecture, preset.architecture)
+    return f"{base}/{folder}/{weights_file(preset)}"
 
 
 def local_weights(preset: Preset, cache: Path) -> Weights | None:

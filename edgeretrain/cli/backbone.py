@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
-from edgeretrain.cli.retrain import PrecisionNames, one_of, parse_precisions
+from edgeretrain.cli.console import Json, Quiet, one_line, print_json, progress_shown
+from edgeretrain.cli.retrain import BottleneckName, PrecisionNames, one_of, parse_precisions
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision
+from edgeretrain.presets import BOTTLENECKS, DEFAULT_PRESET, PRECISIONS, Precision, with_bottleneck
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -72,11 +72,13 @@ def build_command(
         typer.Option("--input", metavar="NAME", help="With --from a graph: the tensor that takes the scaled photo."),
     ] = None,
     precision: PrecisionNames = ["all"],  # noqa: B006  Typer copies it
+    bottleneck: BottleneckName = "features",
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A Keras weight file (.h5, without the classifier) for a preset. Default: looked for in the folder "
+            help="A Keras weight file (.h5, with --bottleneck logits with the classifier, else without) for a preset. "
+            "Default: looked for in the folder "
             "EDGERETRAIN_WEIGHTS by Keras' file name, then downloaded from Keras.",
         ),
     ] = None,
@@ -111,10 +113,13 @@ def build_command(
         raise EdgeretrainError("--size, --scale, --layer and --input describe a source. Give it with --from SOURCE.")
     if source is not None and weights is not None:
         raise EdgeretrainError("--weights is for presets, --from brings weights of its own. Give one of them.")
+    kind = one_of("--bottleneck", bottleneck, BOTTLENECKS)
+    if source is not None and kind == "logits":
+        raise EdgeretrainError("--bottleneck logits is for presets. With --from, --layer says what the bottleneck is.")
     with progress_shown(quiet) as progress:
         if source is None:
             built = build_backbones(
-                get_preset(name).name,
+                get_preset(with_bottleneck(name, kind)).name,
                 precisions,
                 weights=weights,
                 calibration=calibration,
@@ -127,7 +132,7 @@ def build_command(
                 name, source, precisions, wishes=wishes, calibration=calibration, out=folder, progress=progress
             )
     for line in found:
-        typer.echo(line)
+        typer.echo(one_line(line))
     for backbone in built:
         typer.echo(f"{backbone.path}  {backbone.path.stat().st_size:,} bytes")
 
@@ -155,7 +160,7 @@ def list_command(*, as_json: Json = False) -> None:
         return
     for one in listed:
         fault = f"  DAMAGED: {one.fault}" if one.fault else ""
-        typer.echo(f"{one.preset:22} {one.precision:8} {one.origin:8} {one.path.stat().st_size:>12,} bytes{fault}")
+        typer.echo(f"{one.preset:28} {one.precision:8} {one.origin:8} {one.path.stat().st_size:>12,} bytes{fault}")
 
 
 @app.command("path")

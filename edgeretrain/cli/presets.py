@@ -14,7 +14,7 @@ _SORT_KEYS = ("name", "alpha", "resolution", "macs", "parameters", "top1", "bott
 def presets_command(
     pattern: Annotated[
         str,
-        typer.Argument(help="Only presets whose name matches, such as 'mobilenet_v2_*' or '*_128'.", metavar="PATTERN"),
+        typer.Argument(help="Only those whose name matches, such as 'mobilenet_v2_*' or '*_128'.", metavar="PATTERN"),
     ] = "*",
     *,
     sort: Annotated[
@@ -26,16 +26,21 @@ def presets_command(
     """List the presets: what each backbone costs, what it scored on ImageNet, and whether it is here.
 
     MACs, parameters and ImageNet top-1 are the published figures of the whole 1001-class network. A backbone is
-    bundled, cached, buildable (TensorFlow and weights are here), or says what is missing.
+    bundled, cached, buildable (TensorFlow and weights are here), or says what is missing. Backbones of your own
+    (`edgeretrain backbone build NAME --from SOURCE`) come last.
     """
     from fnmatch import fnmatch
 
-    from edgeretrain.backbone import status
+    from edgeretrain.backbone import own_names, status
     from edgeretrain.errors import EdgeretrainError
-    from edgeretrain.presets import PRECISIONS, PRESETS
+    from edgeretrain.presets import LOGITS, PRECISIONS, PRESETS
 
-    chosen = [preset for preset in PRESETS.values() if fnmatch(preset.name, pattern)]
-    if not chosen:
+    # The presets whose bottleneck is the class scores are only told to who asks for them.
+    kinds = (PRESETS, LOGITS)
+    matching = ([preset for preset in kind.values() if fnmatch(preset.name, pattern)] for kind in kinds)
+    chosen = next(filter(None, matching), [])
+    own = [_own_row(name) for name in own_names() if fnmatch(name, pattern)]
+    if not chosen and not own:
         raise EdgeretrainError(f"No preset matches {pattern!r}. `edgeretrain presets` lists all {len(PRESETS)}.")
     if sort:
         key = one_of("--sort", sort, _SORT_KEYS)
@@ -46,7 +51,7 @@ def presets_command(
         {**asdict(preset), "bottleneck": preset.bottleneck, "backbones": dict(status(preset.name))} for preset in chosen
     ]
     if as_json:
-        print_json(rows)
+        print_json([*rows, *own])
         return
     from rich.table import Table
 
@@ -64,7 +69,32 @@ def presets_command(
             str(row["bottleneck"]),
             _status_text({precision: row["backbones"][precision] for precision in PRECISIONS}),
         )
-    print_rich(table)
+    if rows:
+        print_rich(table)
+    for row in own:
+        present = " ".join(name for name, state in row["backbones"].items() if state == "cached")
+        size = f"{row['resolution']} x {row['resolution']}" if row["resolution"] else "damaged card"
+        typer.echo(f"{row['name']}: your own, {size}, {row['bottleneck']} numbers, from {row['source']}; {present}")
+
+
+def _own_row(name: str) -> dict[str, Any]:
+    """A backbone of the user's own in the words of the table; nobody has published its figures."""
+    from edgeretrain.backbone import own_card, status
+
+    card = own_card(name)
+    source = card.get("source")
+    told = source.get("file", source.get("kind")) if isinstance(source, dict) else None
+    unknown = dict.fromkeys(("macs", "parameters", "top1"))
+    said = {key: card.get(key) for key in ("architecture", "alpha", "resolution")}
+    backbones = {precision: state if state == "cached" else "missing" for precision, state in status(name).items()}
+    return {
+        "name": name,
+        **said,
+        **unknown,
+        "bottleneck": card.get("bottleneck"),
+        "source": told,
+        "backbones": backbones,
+    }
 
 
 def _status_text(states: dict[Any, str]) -> str:

@@ -45,9 +45,10 @@ def sweep_command(
             "--presets",
             "--preset",
             metavar="PATTERN",
-            help="Which presets: names or patterns such as 'mobilenet_v2_*'. Repeat it, or separate by commas.",
+            help="Which presets or backbones of your own: names or patterns such as 'mobilenet_v2_*'. Repeat it, or "
+            "separate by commas.",
         ),
-    ] = ["*"],  # noqa: B006  Typer copies it
+    ] = ["mobilenet_*", "nasnet_*"],  # noqa: B006  Typer copies it
     precisions: Annotated[
         list[str],
         typer.Option(

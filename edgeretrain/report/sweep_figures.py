@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from edgeretrain.presets import PRESETS
+
 Sweep = dict[str, Any]
 Candidate = dict[str, Any]
 
@@ -13,9 +15,9 @@ COSTS = {"size": "bytes", "latency": "latency_ms"}
 
 
 def short_name(candidate: Candidate) -> str:
-    """`V2 0.35/128 int8`; the preset's own name for a family that is not known."""
+    """`V2 0.35/128 int8`; for what is no preset, or of a family that is not known, the name itself."""
     brief = {"mobilenet_v1": "V1", "mobilenet_v2": "V2", "nasnet_mobile": "NASNet"}.get(candidate["architecture"])
-    if brief is None:
+    if brief is None or candidate["preset"] not in PRESETS:
         return f"{candidate['preset']} {candidate['precision']}"
     alpha = f"{candidate['alpha']:g}" if candidate["alpha"] % 1 else f"{candidate['alpha']:.1f}"
     width = "" if brief == "NASNet" else f" {alpha}/{candidate['resolution']}"

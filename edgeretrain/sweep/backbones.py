@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from typing import Any
 
-from edgeretrain.backbone import Backbone, find_backbones, status
+from edgeretrain.backbone import Backbone, backbone_name, find_backbones, own_names, status
 from edgeretrain.download import NoConnection
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import PRESETS, Precision, get_preset
+from edgeretrain.presets import LOGITS, PRESETS, Precision
 from edgeretrain.progress import Progress
+
+SMALL = ("mobilenet_*", "nasnet_*")
+"""What a sweep tries when nothing is said: all but inception_v3, ten times as dear as the dearest of them."""
 
 Failure = dict[str, Any]
 """`{"preset", "precision" (None: all that were asked), "stage", "reason"}`."""
@@ -20,25 +23,28 @@ _NO_WEIGHTS = "its weights are not on this machine (EDGERETRAIN_WEIGHTS), and th
 
 
 def select_presets(patterns: Sequence[str]) -> list[str]:
-    """The presets that match any of the patterns, in the order of the table.
+    """The presets and own backbones that match any of the patterns, in the order of the table, own ones last.
+
+    Those whose bottleneck is the class scores are taken by their full names only.
 
     Raises:
         EdgeretrainError: a pattern matches nothing.
     """
+    own = own_names()
     chosen = set()
     for pattern in patterns:
         if any(letter in pattern for letter in "*?["):
-            matching = {name for name in PRESETS if fnmatch(name, pattern.strip().lower())}
+            matching = {name for name in (*PRESETS, *own) if fnmatch(name, pattern.strip().lower())}
             if not matching:
                 raise EdgeretrainError(
                     f"No preset matches {pattern!r}. `edgeretrain presets` lists all {len(PRESETS)}."
                 )
             chosen |= matching
         else:
-            chosen.add(get_preset(pattern).name)
+            chosen.add(backbone_name(pattern))
     if not chosen:
         raise EdgeretrainError("No presets are given. Use --presets '*' for all.")
-    return [name for name in PRESETS if name in chosen]
+    return [name for name in (*PRESETS, *LOGITS, *own) if name in chosen]
 
 
 def gather_backbones(

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.presets import PRESETS, Precision
+from edgeretrain.backbone import Backbone
 from edgeretrain.report.figures import weakest_class, wilson
 from edgeretrain.run_folder import PAGE_FILE
 from edgeretrain.sweep.budget import Candidate
 from edgeretrain.tflite.inspect import inspect_model
 
 
-def make_candidate(report: dict[str, Any], precision: Precision, run_folder: Path) -> Candidate:
+def make_candidate(report: dict[str, Any], backbone: Backbone, run_folder: Path) -> Candidate:
     """A candidate without its latency.
 
     `held_out` counts the validation photos too, as the head did on them before it was fitted to them as well: twice the
@@ -19,20 +19,20 @@ def make_candidate(report: dict[str, Any], precision: Precision, run_folder: Pat
 
     Args:
         report: of the retrain that wrote the run folder.
+        backbone: that the model was made from.
     """
-    preset = PRESETS[report["preset"]]
-    model = next(one for one in report["models"] if one["precision"] == precision)
+    model = next(one for one in report["models"] if one["precision"] == backbone.precision)
     evaluation = model["evaluation"]
     description = inspect_model(run_folder / model["file"])
     weakest = weakest_class(evaluation)
     validation, testing = sum(report["photos"]["validation"].values()), evaluation["photos"]
     right = model["head"]["validation_top1"] * validation + evaluation["top1"] * testing
     return {
-        "preset": preset.name,
-        "architecture": preset.architecture,
-        "alpha": preset.alpha,
-        "resolution": preset.resolution,
-        "precision": precision,
+        "preset": backbone.preset,
+        "architecture": backbone.card.get("architecture", backbone.preset),
+        "alpha": backbone.card.get("alpha"),
+        "resolution": backbone.size,
+        "precision": backbone.precision,
         "file": f"{run_folder.name}/{model['file']}",
         "report": f"{run_folder.name}/{PAGE_FILE}",
         "sha256": model["sha256"],

@@ -10,7 +10,7 @@ from edgeretrain.backbone import Backbone
 from edgeretrain.backbone.artifact import sha256
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.pipeline import Options
-from edgeretrain.presets import PRESETS
+from edgeretrain.presets import BUILDABLE
 from edgeretrain.run_folder import REPORT_FILE
 from edgeretrain.version import __version__
 
@@ -19,7 +19,7 @@ LATENCY_FILE = "latency.json"
 PAGE_FILE = "report.html"
 PICTURE_FILES = ("pareto.svg", "pareto.png")
 
-_OURS = {RESULT_FILE, LATENCY_FILE, PAGE_FILE, *PICTURE_FILES, *PRESETS}
+_OURS = {RESULT_FILE, LATENCY_FILE, PAGE_FILE, *PICTURE_FILES, *BUILDABLE}
 
 
 def check_sweep_folder(out: Path) -> None:
@@ -29,7 +29,7 @@ def check_sweep_folder(out: Path) -> None:
         EdgeretrainError: something else is there.
     """
     try:
-        foreign = sorted(path.name for path in out.iterdir() if path.name not in _OURS and path.name[0] != ".")
+        foreign = sorted(path.name for path in out.iterdir() if not (path.name.startswith(".") or _is_ours(path)))
     except FileNotFoundError:
         return
     except NotADirectoryError:
@@ -40,6 +40,14 @@ def check_sweep_folder(out: Path) -> None:
         raise EdgeretrainError(
             f"{out}: holds {foreign[0]}, which is not part of a sweep, so it is left alone. Choose another --out."
         )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a sweep wrote it: the run folder of an own backbone has a report of that name."""
+    if path.name in _OURS:
+        return True
+    report = read_json(path / REPORT_FILE)
+    return isinstance(report, dict) and report.get("preset") == path.name
 
 
 def make_sweep_folder(out: Path) -> None:

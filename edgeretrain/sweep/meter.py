@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgeretrain.presets import PRESETS
+from edgeretrain.presets import BUILDABLE, DEFAULT_PRESET
 from edgeretrain.progress import Progress
 
 # What decoding a photo and fitting the head cost besides the inference, in millions of MACs of inference.
@@ -18,10 +18,10 @@ class Meter:
     def __init__(self, progress: Progress, work: dict[str, int]) -> None:
         """
         Args:
-            work: precisions to retrain, by preset.
+            work: precisions to retrain, by preset; of an own backbone nothing is known, it counts as the default one.
         """
         self._progress = progress
-        self._weights = {preset: count * (PRESETS[preset].macs + _FIXED_COST) for preset, count in work.items()}
+        self._weights = {name: count * (_macs(name) + _FIXED_COST) for name, count in work.items()}
         self._total = sum(self._weights.values())
         self._done = 0.0
         self._last = -1
@@ -47,3 +47,7 @@ class Meter:
         if percent > self._last:
             self._last = percent
             self._progress(_STEP, percent, 100)
+
+
+def _macs(name: str) -> float:
+    return BUILDABLE.get(name, BUILDABLE[DEFAULT_PRESET]).macs

@@ -18,7 +18,7 @@ from edgeretrain.presets import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
 from edgeretrain.run_folder import check_apart
 from edgeretrain.split import split_photos
-from edgeretrain.sweep.backbones import Failure, failures, gather_backbones, select_presets, told
+from edgeretrain.sweep.backbones import SMALL, Failure, failures, gather_backbones, select_presets, told
 from edgeretrain.sweep.budget import Budget, Candidate
 from edgeretrain.sweep.candidates import add_latency, make_candidate
 from edgeretrain.sweep.choose import mark_front, nearest_miss, pick
@@ -43,7 +43,7 @@ def sweep(
     photos: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    presets: Sequence[str] = ("*",),
+    presets: Sequence[str] = SMALL,
     precisions: Sequence[Precision] = PRECISIONS,
     budget: Budget | None = None,
     latency: bool = True,
@@ -65,7 +65,7 @@ def sweep(
     told under `failed`; everything else is done all the same.
 
     Args:
-        presets: names, or patterns such as `mobilenet_v2_*`.
+        presets: names, or patterns such as `mobilenet_v2_*`; own backbones' too. Default: all MobileNets and NASNet.
         latency: measure the models; see docs/measuring.md.
         device: `ssh://user@host`, where the models are measured in place of this machine.
         threads: of the interpreter when it is measured.
@@ -138,7 +138,9 @@ def sweep(
             failed += lost
             meter.finish(preset)
         had = {model["precision"] for model in report["models"]} if report else set()
-        candidates += [make_candidate(report, each, folder / preset) for each in wanted if report and each in had]
+        candidates += [
+            make_candidate(report, one, folder / preset) for one in needed if report and one.precision in had
+        ]
 
     result: dict[str, Any] = {
         "edgeretrain": __version__,

@@ -63,11 +63,14 @@ def test_file_names_are_keras_own() -> None:
     assert name("mobilenet_v2_035_96") == f"{v2}_0.35_96_no_top.h5"
     assert name("mobilenet_v2_140_224") == f"{v2}_1.4_224_no_top.h5"
     assert name("nasnet_mobile") == "NASNet-mobile-no-top.h5"
-    assert len({weights_file(preset) for preset in PRESETS.values()}) == len(PRESETS) == 39
+    assert name("inception_v3") == "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    assert name("mobilenet_v1_025_128_logits") == "mobilenet_2_5_128_tf.h5"
+    assert len({weights_file(preset) for preset in PRESETS.values()}) == len(PRESETS) == 40
 
 
 def test_urls_are_keras_own_and_the_base_can_be_a_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     assert weights_url(get_preset("nasnet_mobile")) == "http://127.0.0.1:9/nasnet/NASNet-mobile-no-top.h5"
+    assert weights_url(get_preset("inception_v3")).startswith("http://127.0.0.1:9/inception_v3/inception_v3_weights_")
     monkeypatch.delenv("EDGERETRAIN_WEIGHTS_URL")
     assert weights_url(V1) == f"{weights.KERAS_URL}/mobilenet/{NAME}"
 
@@ -107,12 +110,13 @@ def test_a_failed_download_says_why_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("preset", ["nasnet_mobile", "inception_v3"])
 def test_keras_md5_is_checked_where_keras_names_one(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
 ) -> None:
     monkeypatch.setenv("EDGERETRAIN_WEIGHTS_URL", f"{server}/good")
     with pytest.raises(EdgeretrainError, match="MD5"):
-        find_weights(get_preset("nasnet_mobile"), tmp_path)
+        find_weights(get_preset(preset), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -57,3 +57,12 @@ def test_build_from_what_is_no_weight_file(cli: Run, tmp_path: Path) -> None:
     )
     cli("backbone", "build", "mobilenet_v2_035_96", "--weights", tmp_path / "no.h5", *out).fails("no.h5: no such")
     assert not (tmp_path / "out").exists()
+
+
+def test_class_scores_of_what_has_none_are_refused(cli: Run, tmp_path: Path) -> None:
+    build, retrain = ("backbone", "build"), ("retrain", tmp_path)
+    for command in ((*build, "mobilenet_v2_035_96"), (*retrain, "--preset", "nasnet_mobile")):
+        cli(*command, "--bottleneck", "logits").fails("--bottleneck logits is for MobileNet V1")
+        cli(*command, "--bottleneck", "scores").fails("--bottleneck 'scores'", "features, logits")
+    cli(*build, "mine", "--from", "net.keras", "--bottleneck", "logits").fails("--bottleneck logits is for presets")
+    cli(*retrain, "--backbone", "a.tflite", "--bottleneck", "logits").fails("--bottleneck logits is for presets")

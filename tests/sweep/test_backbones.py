@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_backbone import put_own_backbone
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.download import NoConnection
@@ -10,7 +11,7 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import PRECISIONS, PRESETS
 from edgeretrain.progress import silent
 from edgeretrain.sweep import backbones
-from edgeretrain.sweep.backbones import gather_backbones, select_presets
+from edgeretrain.sweep.backbones import SMALL, gather_backbones, select_presets
 
 V1, V2 = "mobilenet_v1_100_224", "mobilenet_v2_100_224"
 
@@ -25,6 +26,22 @@ def test_patterns_and_names_select_in_the_order_of_the_table() -> None:
         "mobilenet_v2_035_128",
         "mobilenet_v2_035_96",
     ]
+
+
+def test_own_backbones_are_selected_by_name_and_pattern(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGERETRAIN_CACHE", str(tmp_path))
+    put_own_backbone()
+    assert select_presets(["my_net", "mobilenet_v1_025_128_logits", V1]) == [
+        V1,
+        "mobilenet_v1_025_128_logits",
+        "my_net",
+    ]
+    assert select_presets(["my_*"]) == ["my_net"]
+    assert select_presets(["*"]) == [*PRESETS, "my_net"]
+
+
+def test_by_default_the_largest_preset_is_left_out() -> None:
+    assert select_presets(SMALL) == [name for name in PRESETS if name != "inception_v3"]
 
 
 @pytest.mark.parametrize("pattern", ["mobilenet_v3_*", "mobilenet_v2_100_225"])

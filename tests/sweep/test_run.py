@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from garden import Run
+from own_backbone import put_own_backbone
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.pipeline import Options
@@ -240,3 +242,17 @@ def test_a_folder_of_something_else_is_left_alone(swept: Sweep, tmp_path: Path) 
 def test_a_sweep_among_the_photos_is_refused(run: Run) -> None:
     with pytest.raises(EdgeretrainError, match="inside the photos folder"):
         sweep(run.photos, run.photos / "sweep")
+
+
+def test_an_own_backbone_is_a_candidate(
+    swept: Sweep, tmp_path: Path, stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGERETRAIN_CACHE", str(tmp_path / "cache"))
+    put_own_backbone()
+    result = swept(presets=["my_net", V2])
+    ours, own = result["candidates"]
+    assert (own["preset"], own["architecture"], own["alpha"], own["resolution"]) == ("my_net", "theirs", None, 224)
+    assert all(own[key] == ours[key] for key in ("top1", "log_loss", "macs", "parameters"))
+    assert "my_net int8" in (tmp_path / "sweep" / "report.html").read_text()
+    shutil.rmtree(tmp_path / "cache" / "backbones")  # the folder is a sweep's all the same
+    assert [one["preset"] for one in swept()["candidates"]] == [V2]

@@ -232,10 +232,13 @@ def check_published(name: str, path: Path, keras_parameters: int) -> None:
         macs -= next(layer["macs"] for layer in found["layers"] if layer["macs"]) / 1e6
     # Figures that their own table contradicts: 41 at 224 is 30 at 192; 149.497 is 149, as in the paper.
     counted = {"mobilenet_v1_025_192": 30, "mobilenet_v1_050_224": 149}.get(name, preset.macs)
-    assert round(macs) == counted
+    if name == "inception_v3":  # published as 5.72 billion
+        assert abs(macs - counted) <= 0.002 * counted
+    else:
+        assert round(macs) == counted
     own = found["parameters"] + (preset.bottleneck + 1) * CLASSES
     assert abs(own / 1e6 - preset.parameters) <= 0.01 * preset.parameters + 0.005
-    if name == "nasnet_mobile":
+    if name in ("nasnet_mobile", "inception_v3"):
         assert round(own / 1e6, 1) == preset.parameters
     else:
         channels, rest = divmod(keras_parameters - found["parameters"], 3)
