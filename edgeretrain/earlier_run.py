@@ -76,6 +76,11 @@ def _read_model(path: Path) -> EarlierModel:
     if precision not in PRECISIONS or not isinstance(package.card.get("backbone"), dict):
         raise EdgeretrainError(f"{path}: its card is damaged. Copy or make the model again.")
     bottlenecks = path.with_name(bottleneck_file(precision))
+    if not bottlenecks.is_file() and "imported" in package.card:
+        raise EdgeretrainError(
+            f"{path}: was imported, and the old graph kept nothing of its photos, so it cannot be taught. Retrain with "
+            "photos of all classes: `edgeretrain retrain PHOTOS`."
+        )
     if not bottlenecks.is_file():
         raise EdgeretrainError(
             f"{path}: {bottlenecks.name} is not beside it, and without the bottlenecks of its photos a model cannot "

@@ -28,7 +28,7 @@ from edgeretrain.backbone.layers import (
     run,
     sampled_patches,
 )
-from edgeretrain.backbone.rounding import covariance_of, round_depthwise
+from edgeretrain.backbone.rounding import MOST_WEIGHTS, covariance_of, round_depthwise
 from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.head import one_blas_thread
 from edgeretrain.tflite.flatbuffer import add_buffer, schema, write_model
@@ -81,7 +81,14 @@ def refine(
         later = {index for other in layers[number + 1 :] for index in other.inputs}
         for index in set(layer.inputs) - later:
             del exact[index], quantized[index]
-    return write_model(model), [step for step in STEPS if step in steps]
+    taken = {"bias correction"}
+    if any(_can_be_rounded(layer) for layer in layers):
+        taken.add("depthwise rounding")
+    return write_model(model), [step for step in STEPS if step in steps and step in taken]
+
+
+def _can_be_rounded(layer: Layer) -> bool:
+    return layer.kind == "depthwise" and layer.side**2 <= MOST_WEIGHTS
 
 
 def _refined(
@@ -90,7 +97,7 @@ def _refined(
     """A layer's int8 weights and int32 bias, written into the model; returned as the real numbers they stand for."""
     true_patches, seen_patches = sampled_patches(layer, true), sampled_patches(layer, seen)
     integers = _stored(model, layer, weights)
-    if layer.kind == "depthwise" and "depthwise rounding" in steps:
+    if "depthwise rounding" in steps and _can_be_rounded(layer):
         integers = round_depthwise(weights.exact.astype(np.float64), weights.scale, covariance_of(seen_patches))
         _write(model, weights.tensor, np.ascontiguousarray(integers.T))
     rows = integers * weights.scale[:, None]

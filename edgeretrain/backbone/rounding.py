@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
 
+MOST_WEIGHTS = 9
+"""Of a kernel whose roundings can all be tried; a 5x5 kernel has 33 million."""
+
 _RIDGE = 0.01
 """Added to the covariance, as a share of the mean variance: what the photos at hand do not show still counts."""
 
@@ -23,7 +26,7 @@ def round_depthwise(exact: Doubles, scale: Doubles, covariance: Doubles) -> npt.
     """int8 `[k,n]`: each weight rounded down or up, so that the channel's outputs are nearest to the exact ones.
 
     Args:
-        exact: the weights, `[k,n]`.
+        exact: the weights, `[k,n]`, n at most MOST_WEIGHTS.
         scale: of the int8 weights, `[k]`.
         covariance: of the n inputs of each channel, `[k,n,n]`.
     """

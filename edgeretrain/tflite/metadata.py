@@ -5,8 +5,11 @@ metadata under `TFLITE_METADATA`. It names the associated files that `package` p
 written by slot number, as the schema numbers their fields, because no installable package offers a writer.
 """
 
+import struct
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from edgeretrain.tflite.flatbuffer import add_buffer, schema
 from edgeretrain.tflite.package import CARD_FILE, LABELS_FILE
@@ -21,6 +24,9 @@ _FEATURE_PROPERTIES = 1  # ContentProperties
 _NORMALIZATION_OPTIONS = 1  # ProcessUnitOptions
 _DESCRIPTIONS = 1  # AssociatedFileType
 _TENSOR_AXIS_LABELS = 2  # AssociatedFileType
+
+_MOST = 64
+"""Entries of a vector that are read, at most: more means that it is damaged."""
 
 
 class _Writer:
@@ -121,3 +127,47 @@ def attach_metadata(model: Any, metadata: bytes) -> None:
     entry.name = METADATA_NAME
     entry.buffer = add_buffer(model, metadata)
     model.metadata = [*kept, entry]
+
+
+def read_normalization(metadata: bytes) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and std that a metadata flatbuffer says of the photo, (photo - mean) / std: one number each, or three.
+
+    Returns:
+        None when it says nothing of that, or cannot be read.
+    """
+    from flatbuffers.number_types import Uint8Flags
+    from flatbuffers.table import Table
+
+    try:
+        root = Table(bytearray(metadata), struct.unpack_from("<I", metadata)[0])
+        for subgraph in _tables(root, 3):
+            for unit in (unit for photo in _tables(subgraph, 2)[:1] for unit in _tables(photo, 4)):
+                kind, options = unit.Offset(_offset(0)), unit.Offset(_offset(1))
+                if kind and options and unit.Get(Uint8Flags, unit.Pos + kind) == _NORMALIZATION_OPTIONS:
+                    normalization = Table(unit.Bytes, unit.Indirect(unit.Pos + options))
+                    mean, std = _floats(normalization, 0), _floats(normalization, 1)
+                    known = {len(mean), len(std)} <= {1, 3} and min(std) > 0
+                    return (mean, std) if known and np.isfinite((*mean, *std)).all() else None
+    except (struct.error, IndexError, ValueError, TypeError, OverflowError):
+        pass
+    return None
+
+
+def _tables(table: Any, slot: int) -> list[Any]:
+    """The tables of a vector field."""
+    offset = table.Offset(_offset(slot))
+    if not offset:
+        return []
+    start, length = table.Vector(offset), min(table.VectorLen(offset), _MOST)
+    return [type(table)(table.Bytes, table.Indirect(start + 4 * number)) for number in range(length)]
+
+
+def _floats(table: Any, slot: int) -> tuple[float, ...]:
+    offset = table.Offset(_offset(slot))
+    length = min(table.VectorLen(offset), _MOST) if offset else 0
+    return struct.unpack_from(f"<{length}f", table.Bytes, table.Vector(offset) if offset else 0)
+
+
+def _offset(slot: int) -> int:
+    """Where a table's directory has the field of that number."""
+    return 4 + 2 * slot

@@ -125,3 +125,13 @@ def test_real_weights_on_real_photos(preset: str, tmp_path: Path) -> None:
         exact = bottlenecks_of(float32.path.read_bytes(), pixels)
         before, after = (unexplained(bottlenecks_of(d, pixels), exact) for d in (plain, int8.path.read_bytes()))
         assert after < before / 2, name
+
+
+def test_a_5x5_kernel_is_left_to_the_bias_correction(
+    files: tuple[bytes, bytes], photos: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeretrain.backbone.refine.MOST_WEIGHTS", 8)  # as if the 3x3 kernels of this network were
+    int8, float32 = files
+    refined, steps = refine(int8, float32, photos[:1], SCALING)
+    assert steps == ["bias correction"]
+    assert refined == refine(int8, float32, photos[:1], SCALING, steps=["bias correction"])[0] != int8

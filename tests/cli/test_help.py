@@ -29,7 +29,7 @@ LEAVES = [path for path, command in COMMANDS.items() if not getattr(command, "co
 def test_all_commands_are_seen() -> None:
     assert {" ".join(path) for path in LEAVES} == {
         *("retrain", "teach", "sweep", "classify", "evaluate", "inspect", "benchmark", "presets", "demo"),
-        *("serve", "teach", "export android"),
+        *("serve", "teach", "export android", "import"),
         *("backbone build", "backbone list", "backbone path"),
     }
 

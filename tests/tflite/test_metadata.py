@@ -6,12 +6,13 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from garden import Run
 
 from edgeretrain.presets import PRECISIONS
 from edgeretrain.tflite.flatbuffer import read_model
-from edgeretrain.tflite.metadata import METADATA_NAME, attach_metadata, build_metadata
+from edgeretrain.tflite.metadata import METADATA_NAME, attach_metadata, build_metadata, read_normalization
 from edgeretrain.version import __version__
 
 
@@ -149,3 +150,41 @@ def test_metadata_that_was_there_is_replaced(run: Run) -> None:
     names = [entry.name if isinstance(entry.name, str) else entry.name.decode() for entry in model.metadata]
     assert names == [*(name.decode() for name in others), METADATA_NAME]
     assert model.buffers[model.metadata[-1].buffer].data.tobytes() == b"new"
+
+
+def normalized(mean: list[float], std: list[float]) -> bytes:
+    """Metadata as ours is, with another mean and std: they are the only vectors of one float that holds 0 and 1."""
+    data = build_metadata("a", "b", float_input=True, licence="MIT", version="1")
+    unit = Table.root(data).tables(3)[0].tables(2)[0].tables(4)[0].table(1)
+    changed = bytearray(data)
+    for slot, values in ((0, mean), (1, std)):
+        struct.pack_into(f"<I{len(values)}f", changed, unit.follow(slot), len(values), *values)
+    return bytes(changed)
+
+
+def test_our_normalization_is_read(run: Run, precision: str) -> None:
+    expected = None if precision == "int8" else ((0.0,), (1.0,))
+    assert read_normalization(metadata_of(run.model(precision))) == expected
+
+
+def test_another_normalization_is_read() -> None:
+    assert read_normalization(normalized([127.5], [127.5])) == ((127.5,), (127.5,))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"), [([0.0], [0.0]), ([0.0], [-1.0]), ([float("nan")], [1.0]), ([0.0], []), ([], [1.0])]
+)
+def test_a_normalization_that_cannot_be_is_none(mean: list[float], std: list[float]) -> None:
+    assert read_normalization(normalized(mean, std)) is None
+
+
+def test_damaged_metadata_says_nothing() -> None:
+    data = build_metadata("a", "b", float_input=True, licence="MIT", version="1")
+    assert [read_normalization(data[:length]) for length in range(8)] == [None] * 8
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(data)
+        for place in random.integers(0, len(data), 3):
+            damaged[place] = random.integers(256)
+        found = read_normalization(bytes(damaged))
+        assert found is None or min(found[1]) > 0

@@ -26,7 +26,7 @@ def check_known(graph: Graph, operators: Sequence[int]) -> None:
     Raises:
         EdgeretrainError: some cannot; the message names them.
     """
-    unknown = {}
+    unknown: dict[str, None] = {}
     for number in operators:
         operator = graph.operators[number]
         if operator.custom or operator.kind not in OPERATORS:
