@@ -14,15 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from int8_backbone import frozen_preset
 
-from edgeretrain.backbone.build import preset_source
 from edgeretrain.backbone.calibration import calibration_pixels
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.convert import convert, freeze
-from edgeretrain.backbone.keras_model import keras_model, load_weights
-from edgeretrain.backbone.quiet import quiet
-from edgeretrain.backbone.store import weights_cache
-from edgeretrain.backbone.weights import find_weights
+from edgeretrain.backbone.convert import convert
 from edgeretrain.head import fit_logistic
 from edgeretrain.pixels import load_pixels
 from edgeretrain.presets import DEFAULT_PRESET, get_preset
@@ -40,11 +36,7 @@ def main() -> None:
     root = Path(os.environ["EDGERETRAIN_PHOTOS"])
     photos = {name: _photos(root / name, size) for name in SETS}
 
-    with quiet():
-        model = keras_model(preset)
-        load_weights(model, preset, find_weights(preset, weights_cache()).path)
-        source = preset_source(preset, model, {})
-        graph = freeze(source.network, source.size, source.scaling)
+    graph = frozen_preset(preset.name)
     data = convert(graph, "float32")
     exact = {name: bottlenecks_of(data, pixels) for name, (pixels, _) in photos.items()}
 

@@ -31,12 +31,22 @@ class Fold:
     testing: Rows
 
 
-def parse_arguments(description: str) -> argparse.Namespace:
-    """`folds`, `repeats` and `photos` from the command line."""
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """One that knows `folds`, `repeats` and `photos`; see `parsed`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--photos", help="folder that holds flower_photos and trashnet (default: EDGERETRAIN_PHOTOS)")
+    return parser
+
+
+def parse_arguments(description: str) -> argparse.Namespace:
+    """`folds`, `repeats` and `photos` from the command line."""
+    return parsed(argument_parser(description))
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What the command line says, once it has enough folds and repeats."""
     arguments = parser.parse_args()
     if arguments.folds < 3 or arguments.repeats < 1:
         parser.error("at least 3 folds (one to judge, one to choose the strength) and 1 repeat are needed")

@@ -15,7 +15,7 @@ from folds import SETS, Doubles, Fold, Rows, difference, machine, percent, photo
 from edgeretrain.backbone.build import preset_source
 from edgeretrain.backbone.calibration import calibration_pixels
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.convert import convert, freeze
+from edgeretrain.backbone.convert import FrozenNetwork, convert, freeze
 from edgeretrain.backbone.keras_model import keras_model, load_weights
 from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.refine import STEPS, refine
@@ -63,17 +63,22 @@ def main() -> None:
         print(f"\n### {preset}\n\n{table(header, rows)}", flush=True)
 
 
-def _variants(name: str) -> list[bytes]:
-    """The float32 file, and an int8 one for each of CHOICES."""
+def frozen_preset(name: str) -> FrozenNetwork:
+    """A preset with its real weights, ready for `convert`."""
     preset = get_preset(name)
     with quiet():
         model = keras_model(preset)
         load_weights(model, preset, find_weights(preset, weights_cache()).path)
         source = preset_source(preset, model, {})
-        graph = freeze(source.network, source.size, source.scaling)
-    photos = list(calibration_pixels(None, preset.resolution))
-    float32, int8 = convert(graph, "float32"), convert(graph, "int8", lambda: photos)
-    return [float32, *(refine(int8, float32, photos, source.scaling, steps=steps)[0] for _, steps in CHOICES)]
+        return freeze(source.network, source.size, source.scaling)
+
+
+def _variants(name: str) -> list[bytes]:
+    """The float32 file, and an int8 one for each of CHOICES."""
+    network = frozen_preset(name)
+    photos = list(calibration_pixels(None, network.size))
+    float32, int8 = convert(network, "float32"), convert(network, "int8", lambda: photos)
+    return [float32, *(refine(int8, float32, photos, network.scaling, steps=steps)[0] for _, steps in CHOICES)]
 
 
 def unexplained(bottlenecks: Floats, exact: Floats) -> float:

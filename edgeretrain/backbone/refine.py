@@ -9,7 +9,7 @@ Two steps, layer by layer from the photo on, each layer seeing what the correcte
    4.2 and, for measured means, appendix D.
 
 Only the numbers in the weights and biases change: operators, shapes, scales and zero points are TensorFlow's.
-What they gain: benchmarks/int8_backbone.md.
+What they gain: benchmarks/int8_features.md, int8_backbone.md.
 """
 
 from collections.abc import Sequence
