@@ -12,14 +12,16 @@ from edgeretrain.version import __version__
 
 if TYPE_CHECKING:
     from edgeretrain.classifier import Classifier, Prediction
+    from edgeretrain.fine_tuning import FineTuning
     from edgeretrain.pipeline import Options, retrain
     from edgeretrain.teaching import teach
 
-__all__ = ["Classifier", "EdgeretrainError", "Options", "Prediction", "__version__", "retrain", "teach"]
+__all__ = ["Classifier", "EdgeretrainError", "FineTuning", "Options", "Prediction", "__version__", "retrain", "teach"]
 
 _HOMES = {
     "Classifier": "edgeretrain.classifier",
     "Prediction": "edgeretrain.classifier",
+    "FineTuning": "edgeretrain.fine_tuning",
     "Options": "edgeretrain.pipeline",
     "retrain": "edgeretrain.pipeline",
     "teach": "edgeretrain.teaching",

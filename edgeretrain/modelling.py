@@ -16,7 +16,18 @@ from edgeretrain.backbone.artifact import sha256
 from edgeretrain.bottleneck_file import write_bottlenecks
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluate import Evaluation
-from edgeretrain.head import ClassWeight, Floats, Head, Rows, Sgd, choose_logistic, fit_logistic, fit_sgd
+from edgeretrain.fine_tuning.heads import blend, choose_blend
+from edgeretrain.head import (
+    ClassWeight,
+    Floats,
+    Head,
+    Rows,
+    Sgd,
+    choose_logistic,
+    fit_logistic,
+    fit_sgd,
+    photo_weights,
+)
 from edgeretrain.photos import Photo, PhotoSet, Skipped
 from edgeretrain.pixels import Fit
 from edgeretrain.progress import Progress
@@ -112,7 +123,13 @@ class Workshop:
     progress: Progress
 
     def make_model(
-        self, backbone: Backbone, material: Material, *, origin: dict[str, Any], history: dict[str, Any]
+        self,
+        backbone: Backbone,
+        material: Material,
+        *,
+        origin: dict[str, Any],
+        history: dict[str, Any],
+        trained: Head | None = None,
     ) -> Fitted:
         """Fit a head and write the model file, and the bottlenecks beside it.
 
@@ -120,12 +137,14 @@ class Workshop:
             backbone: the file that the material came from.
             origin: of the backbone, for the card and the report.
             history: more for the card.
+            trained: a head that was trained with the backbone; see `fine_tuning.heads`.
         """
         with ThreadPoolExecutor(1) as beside:  # one core compresses while another fits
             written = beside.submit(self._keep, backbone, material, origin) if self.keep_bottlenecks else None
             step = f"Head {backbone.preset} {backbone.precision}"
             values, labels, training, validation, refit = _lessons(material)
-            fitted = self._fit(step, values, labels, training, validation, refit, len(material.photo_set.labels))
+            classes = len(material.photo_set.labels)
+            fitted = self._fit(step, values, labels, training, validation, refit, classes, trained)
             if written is not None:
                 written.result()
         card = {
@@ -163,7 +182,15 @@ class Workshop:
         )
 
     def _fit(
-        self, step: str, values: Floats, labels: Rows, training: Rows, validation: Rows, refit: Rows, classes: int
+        self,
+        step: str,
+        values: Floats,
+        labels: Rows,
+        training: Rows,
+        validation: Rows,
+        refit: Rows,
+        classes: int,
+        trained_with: Head | None,
     ) -> Fitted:
         weight = self.options.class_weight
         if self.options.sgd is not None:
@@ -176,11 +203,18 @@ class Workshop:
         trained, choice = choose_logistic(
             values, labels, training, validation, classes, class_weight=weight, tried=partial(self.progress, step)
         )
-        # Of the head that has not seen the validation photos; the one that ships is fitted to them as well.
-        threshold = reject_below(trained.probabilities(values[validation]), labels[validation])
+        record = {"method": "L2 logistic regression", **asdict(choice)}
         # The validation photos have chosen the strength; now they may teach, too (benchmarks/heads.md: +0.3 points).
         head = fit_logistic(values, labels, refit, classes, l2=choice.l2, class_weight=weight)
-        return Fitted(head, {"method": "L2 logistic regression", **asdict(choice)}, threshold)
+        if trained_with is not None:
+            expected = labels[validation]
+            weights = photo_weights(expected, classes, weight)
+            blended = choose_blend(trained_with, trained, values[validation], expected, weights)
+            trained, head = (blend(trained_with, one, blended.temperature) for one in (trained, head))
+            record |= {"method": "L2 logistic regression, averaged with the fine-tuned head", **asdict(blended)}
+        # Of the head that has not seen the validation photos; the one that ships is fitted to them as well.
+        threshold = reject_below(trained.probabilities(values[validation]), labels[validation])
+        return Fitted(head, record, threshold)
 
     def model_record(
         self, backbone: Backbone, fitted: Fitted, evaluation: Evaluation, origin: dict[str, Any]

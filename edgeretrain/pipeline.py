@@ -1,8 +1,9 @@
 """The main job: a folder of photos -> proven .tflite files in a run folder."""
 
 import os
+import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from edgeretrain.bottleneck_file import maker
 from edgeretrain.bottlenecks import Bottlenecks, compute_bottlenecks
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluate import judge, predict
+from edgeretrain.fine_tuning import FineTuning
+from edgeretrain.fine_tuning.tune import Learner, Tuner, check_tunable, prepare
+from edgeretrain.head import Head
 from edgeretrain.modelling import Fitted, Material, Options, Workshop, photo_record, require_all
 from edgeretrain.photos import Photo, PhotoSet, find_photos
 from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision
@@ -31,6 +35,7 @@ def retrain(
     precisions: Sequence[Precision] = ("float32", "int8"),
     backbone: str | os.PathLike[str] | None = None,
     options: Options | None = None,
+    fine_tune: FineTuning | None = None,
     strict: bool = False,
     keep_bottlenecks: bool = True,
     cache: str | os.PathLike[str] | None = None,
@@ -48,6 +53,8 @@ def retrain(
         preset: which backbone: see `edgeretrain.presets`, or one that `edgeretrain backbone build` named.
         precisions: of the models; each gets a head trained on the bottlenecks of its own backbone.
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.
+        fine_tune: let the preset's weights learn from the photos, too; needs TensorFlow. What a frozen backbone gives
+            is computed as well and told beside it. A run that was stopped goes on after its last finished epoch.
         strict: refuse to go on when a photo cannot be read.
         keep_bottlenecks: write them, so that `teach` can add classes later without these photos.
         cache: folder for bottlenecks; default `EDGERETRAIN_CACHE` or the platform's cache folder.
@@ -69,6 +76,7 @@ def retrain(
             "Validation and testing percentages must be above 0: the one chooses the head, the other proves it."
         )
     name = None if backbone else backbone_name(preset)
+    tunable = check_tunable(name, options) if fine_tune else None
     check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
     with new_run_folder(Path(out)) as folder:
@@ -77,6 +85,7 @@ def retrain(
         options.split(photo_set)  # a class with too few photos is told before any work
         own = Path(backbone) if backbone else None
         backbones = find_backbones(preset, precisions, backbone=own, progress=progress)
+        learner = prepare(tunable, fine_tune, progress=progress) if tunable and fine_tune else None
         workshop = Workshop(folder, options, keep_bottlenecks, progress)
         runner = _Run(workshop, Path(cache) if cache else cache_folder(), loaded, workers)
         heads = []
@@ -85,15 +94,22 @@ def retrain(
             heads.append(fitted)
         split = options.split(photo_set)
         models = runner.prove(backbones, heads, photo_set, split)
+        tuner = runner.tuner(learner, photo_set, split) if learner else None
+        tuned: dict[str, Any] = {}
+        if tuner is not None:
+            tuned["fine_tuning"], models = runner.tune(tuner, backbones, models)
         report = {
             "edgeretrain": __version__,
             "preset": name,
             "runtime": str(loaded),
             "options": asdict(options),
+            **tuned,
             "photos": {**photo_record(photo_set, split), "digest": digest},
             "models": models,
         }
         workshop.write_report(report, {photo.name: photo.path for photo in split.testing})
+    if tuner is not None:
+        tuner.forget()
     return report
 
 
@@ -114,8 +130,14 @@ class _Run:
     runtime: Runtime
     workers: int | None
 
-    def make_model(self, backbone: Backbone, photo_set: PhotoSet, strict: bool) -> tuple[PhotoSet, Fitted]:
-        """Write the model of one backbone; the photos that could be decoded, and how the head came about."""
+    def make_model(
+        self, backbone: Backbone, photo_set: PhotoSet, strict: bool, trained: Head | None = None
+    ) -> tuple[PhotoSet, Fitted]:
+        """Write the model of one backbone; the photos that could be decoded, and how the head came about.
+
+        Args:
+            trained: a head that was trained with the backbone.
+        """
         bottlenecks = self._bottlenecks(photo_set.photos, backbone, flip=False)
         values = bottlenecks.values
         if bottlenecks.skipped:
@@ -130,7 +152,8 @@ class _Run:
             mirrored = mirror.values
         material = Material(photo_set, split, values, mirrored, (maker(self.runtime),))
         origin = _backbone_record(backbone)
-        return photo_set, self.workshop.make_model(backbone, material, origin=origin, history={})
+        fitted = self.workshop.make_model(backbone, material, origin=origin, history={}, trained=trained)
+        return photo_set, fitted
 
     def _bottlenecks(self, photos: Sequence[Photo], backbone: Backbone, *, flip: bool) -> Bottlenecks:
         return compute_bottlenecks(
@@ -168,6 +191,37 @@ class _Run:
             )
             for backbone, fitted, scores in zip(backbones, heads, probabilities, strict=True)
         ]
+
+    def tuner(self, learner: Learner, photo_set: PhotoSet, split: Split) -> Tuner:
+        """What fine-tunes on these photos."""
+        workshop = self.workshop
+        return Tuner(
+            learner, photo_set, split, workshop.options, self.cache, self.runtime, self.workers, workshop.progress
+        )
+
+    def tune(
+        self, tuner: Tuner, backbones: Sequence[Backbone], models: list[dict[str, Any]]
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Put models of tuned backbones in the place of these, made and proven in the same way.
+
+        Returns:
+            How the fine-tuning went, and the report's entries: those given, when it came to nothing.
+        """
+        folder = self.workshop.folder / ".tuned"
+        try:
+            tuned, head, record = tuner.tune(backbones, folder)
+            if not tuned:
+                return record, models
+            told = self.workshop.progress
+            workshop = replace(self.workshop, progress=lambda step, done, total: told(f"{step}, tuned", done, total))
+            own = replace(self, workshop=workshop, cache=folder)  # no other run has a use for these bottlenecks
+            heads = [own.make_model(one, tuner.photo_set, strict=True, trained=head)[1] for one in tuned]
+            after = own.prove(tuned, heads, tuner.photo_set, tuner.split)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        kept = ("bytes", "head", "evaluation")
+        frozen = [{key: model[key] for key in kept} for model in models]
+        return record, [{**model, "frozen": before} for model, before in zip(after, frozen, strict=True)]
 
 
 def _backbone_record(backbone: Backbone) -> dict[str, Any]:

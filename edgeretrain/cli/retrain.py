@@ -6,8 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.fine_tuning_options import (
+    Augmentation,
+    Epochs,
+    FineTune,
+    NoMirror,
+    Patience,
+    WarmUp,
+    fine_tuning,
+)
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, Precision
+from edgeretrain.presets import BOTTLENECKS, DEFAULT_PRESET, PRECISIONS, Precision, with_bottleneck
 
 PrecisionNames = Annotated[
     list[str],
@@ -21,6 +30,15 @@ PrecisionNames = Annotated[
 
 PhotosFolder = Annotated[
     Path, typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False)
+]
+BottleneckName = Annotated[
+    str,
+    typer.Option(
+        "--bottleneck",
+        help="Of a MobileNet V1 preset: its features, or its 1000 ImageNet class scores, as in retrain.py and "
+        "TensorFlow for Poets; stored as PRESET_logits.",
+        metavar="features|logits",
+    ),
 ]
 FitName = Annotated[
     str, typer.Option("--fit", help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
@@ -95,6 +113,7 @@ def retrain_command(
         str, typer.Option(help="Which backbone; `edgeretrain presets` lists them.", metavar="PRESET")
     ] = DEFAULT_PRESET,
     precision: PrecisionNames = ["float32", "int8"],  # noqa: B006  Typer copies it
+    bottleneck: BottleneckName = "features",
     backbone: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .tflite feature extractor of your own in place of a preset's."),
@@ -116,13 +135,28 @@ def retrain_command(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(min=0, metavar="RATE", help="Of gradient descent (retrain.py: 0.01).", show_default=False),
+        typer.Option(
+            min=0,
+            metavar="RATE",
+            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.0003).",
+            show_default=False,
+        ),
     ] = None,
     train_batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Photos per step of gradient descent (retrain.py: 100).")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Photos per step of gradient descent (retrain.py: 100) or of --fine-tune (32)."
+        ),
     ] = None,
+    fine_tune: FineTune = None,
+    epochs: Epochs = None,
+    warm_up: WarmUp = None,
+    patience: Patience = None,
+    augmentation: Augmentation = None,
+    no_mirror: NoMirror = False,
     seed: Annotated[
-        int, typer.Option(help="Of gradient descent; nothing else is left to chance.", min=0, metavar="N")
+        int,
+        typer.Option(help="Of gradient descent and fine-tuning; nothing else is left to chance.", min=0, metavar="N"),
     ] = 0,
     strict: Strict = False,
     no_bottlenecks: Annotated[
@@ -149,7 +183,19 @@ def retrain_command(
     from edgeretrain.pipeline import Options, retrain
     from edgeretrain.pixels import FITS
 
-    given = {"steps": how_many_training_steps, "learning_rate": learning_rate, "batch_size": train_batch_size}
+    both = {"learning_rate": learning_rate, "batch_size": train_batch_size}
+    tuning = fine_tuning(
+        fine_tune,
+        {
+            **both,
+            "epochs": epochs,
+            "warm_up": warm_up,
+            "patience": patience,
+            "augmentation": augmentation,
+            "mirror": False if no_mirror else None,
+        },
+    )
+    given = {"steps": how_many_training_steps, **({} if tuning else both)}
     knobs: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     options = Options(
         fit=one_of("--fit", fit, FITS),
@@ -160,15 +206,19 @@ def retrain_command(
         sgd=Sgd(**knobs) if knobs else None,
         seed=seed,
     )
+    kind = one_of("--bottleneck", bottleneck, BOTTLENECKS)
+    if backbone is not None and kind == "logits":
+        raise EdgeretrainError("--bottleneck logits is for presets; the bottleneck of --backbone is what it gives.")
     run_folder = out or Path(f"{photos.resolve().name}-run")
     with progress_shown(quiet) as progress:
         report = retrain(
             photos,
             run_folder,
-            preset=preset,
+            preset=with_bottleneck(preset, kind),
             precisions=parse_precisions(precision),
             backbone=backbone,
             options=options,
+            fine_tune=tuning,
             strict=strict,
             keep_bottlenecks=not no_bottlenecks,
             runtime=runtime,
@@ -191,10 +241,12 @@ def one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
 
 def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> None:
     """The outcome of a retrain, for people or for scripts."""
-    from edgeretrain.report import render_table
+    from edgeretrain.report import render_table, render_tuned
 
     if as_json:
         print_json(report)
     else:
+        if "fine_tuning" in report:
+            print_rich(render_tuned(report))
         print_rich(render_table(report))
         typer.echo(f"Models and report: {run_folder / 'report.html'}")

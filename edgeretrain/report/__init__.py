@@ -8,5 +8,14 @@ from edgeretrain.report.page import render_page
 from edgeretrain.report.table import render_evaluation, render_table
 from edgeretrain.report.taught import render_taught
 from edgeretrain.report.thumbnail import thumbnails
+from edgeretrain.report.tuned import render_tuned
 
-__all__ = ["mistaken", "render_evaluation", "render_page", "render_table", "render_taught", "thumbnails"]
+__all__ = [
+    "mistaken",
+    "render_evaluation",
+    "render_page",
+    "render_table",
+    "render_taught",
+    "render_tuned",
+    "thumbnails",
+]

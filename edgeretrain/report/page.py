@@ -25,6 +25,7 @@ from edgeretrain.report.figures import (
     wilson,
 )
 from edgeretrain.report.taught import changes, known_classes
+from edgeretrain.report.tuned import training_curve, tuned_models, verdict
 
 MOST_CLASSES_IN_MATRIX = 24
 MOST_PAIRS = 20
@@ -68,9 +69,13 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
         counts=_counts(report),
         changes=changes(report),
         known=known_classes(report),
+        verdict=verdict(report),
+        tuned=tuned_models(report),
+        curve=training_curve(report),
+        epochs=report.get("fine_tuning", {}).get("history", []),
         totals={part: sum(report["photos"][part].values()) for part in ("training", "validation", "testing")},
         long_table=LONG_TABLE,
-        options=list(flat(report["options"])),
+        options=list(flat({**report["options"], **_tuning_options(report)})),
         card=_card(report),
     )
 
@@ -155,6 +160,10 @@ def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
             rows.append((key, values[:1] if len(set(values)) == 1 else values))
         card.append((title, rows))
     return card
+
+
+def _tuning_options(report: Report) -> dict[str, Any]:
+    return {"fine_tune": report["fine_tuning"]["options"]} if "fine_tuning" in report else {}
 
 
 def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

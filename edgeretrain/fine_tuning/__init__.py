@@ -1,0 +1,9 @@
+"""When a frozen backbone is not enough: its weights learn from the user's photos, too. Needs TensorFlow.
+
+`options` what can be told; `pixel_file`, `augmentation`, `batches` the photos; `network` what learns; `schedule`,
+`training`, `checkpoint` how; `tune` from photos to tuned backbone files.
+"""
+
+from edgeretrain.fine_tuning.options import FineTuning
+
+__all__ = ["FineTuning"]

@@ -1,0 +1,158 @@
+"""A preset's Keras model with a head on it, ready to learn. Needs TensorFlow."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.fine_tuning.augmentation import Pixels
+from edgeretrain.fine_tuning.options import Layers
+from edgeretrain.head import Floats, Head, Rows
+
+_BATCH = 32  # photos, when the network only looks
+
+
+class Network:
+    """Photos -> bottlenecks -> class scores, with the weights of the top layers and of the head free to change.
+
+    Batch normalisation stays in inference mode: its statistics are ImageNet's, which a few hundred photos would only
+    spoil; its scales and offsets learn with the convolution before them.
+    """
+
+    def __init__(self, model: Any, layers: Layers, *, batch_size: int, label_smoothing: float) -> None:
+        """Take a model as `keras_model` makes it, its weights loaded.
+
+        Raises:
+            EdgeretrainError: it has fewer layers than that.
+        """
+        import tensorflow as tf
+
+        # From here on, equal runs give equal numbers; it holds for the whole process.
+        tf.config.experimental.enable_op_determinism()
+        self.model = model
+        self.size = int(model.input_shape[1])
+        self._batch_size, self._smoothing = batch_size, label_smoothing
+        _unfreeze(model, layers)
+        self._look = tf.function(
+            lambda photos: model(_scaled(photos), training=False),
+            input_signature=[tf.TensorSpec((_BATCH, self.size, self.size, 3), tf.uint8)],
+        )
+
+    def bottlenecks(self, pixels: Pixels, rows: Rows) -> Floats:
+        """The bottlenecks float32 `[len(rows), d]` of these photos of uint8 `[n,S,S,3]`."""
+        import tensorflow as tf
+
+        values = np.empty((len(rows), self.model.output_shape[-1]), np.float32)
+        block = np.zeros((_BATCH, self.size, self.size, 3), np.uint8)
+        for start in range(0, len(rows), _BATCH):
+            some = rows[start : start + _BATCH]
+            block[: len(some)] = pixels[some]
+            values[start : start + len(some)] = np.asarray(self._look(tf.constant(block)))[: len(some)]
+        return values
+
+    def start_from(self, head: Head, *, average_over: int) -> None:
+        """Put the frozen result's head on the model, and make the optimizer ready.
+
+        Args:
+            average_over: steps; the average of the weights reaches about so far back.
+        """
+        import tensorflow as tf
+
+        self._decay = 1 - 1 / max(2, average_over)
+        self._weights = tf.Variable(head.weights, name="head_weights")
+        self._bias = tf.Variable(head.bias, name="head_bias")
+        self._learning = [*self.model.trainable_variables, self._weights, self._bias]
+        self._optimizer = tf.keras.optimizers.Adam(1.0)
+        self._optimizer.build(self._learning)
+        self._average = [tf.Variable(variable, trainable=False) for variable in self._learning]
+        shape = (self._batch_size, self.size, self.size, 3)
+        self._step = tf.function(
+            self._learn,
+            input_signature=[
+                tf.TensorSpec(shape, tf.uint8),
+                tf.TensorSpec((self._batch_size,), tf.int64),
+                tf.TensorSpec((self._batch_size,), tf.float32),
+                tf.TensorSpec((), tf.float32),
+            ],
+        )
+
+    @property
+    def head(self) -> Head:
+        """The head as it is now."""
+        return Head(self._weights.numpy(), self._bias.numpy())
+
+    def step(self, photos: Pixels, labels: Rows, weights: npt.NDArray[np.float32], rate: float) -> float:
+        """Learn from one batch; its loss before that, nats.
+
+        Args:
+            photos: uint8 `[batch_size,S,S,3]`.
+            labels, weights: `[batch_size]`.
+            rate: the learning rate.
+        """
+        return float(self._step(photos, labels, weights, np.float32(rate)))
+
+    def _learn(self, photos: Any, labels: Any, weights: Any, rate: Any) -> Any:
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            logits = self.model(_scaled(photos), training=False) @ self._weights + self._bias
+            classes = logits.shape[1]
+            wanted = tf.one_hot(labels, classes) * (1 - self._smoothing) + self._smoothing / classes
+            losses = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
+            loss = tf.reduce_sum(losses * weights) / self._batch_size
+        self._optimizer.learning_rate.assign(rate)
+        self._optimizer.apply_gradients(zip(tape.gradient(loss, self._learning), self._learning, strict=True))
+        steps = tf.cast(self._optimizer.iterations, tf.float32)
+        # A short memory at first: the start must not weigh on the average for long.
+        share = 1 - tf.minimum(self._decay, (1 + steps) / (10 + steps))
+        for average, variable in zip(self._average, self._learning, strict=True):
+            average.assign_add(share * (variable - average))
+        return loss
+
+    def weights(self) -> list[npt.NDArray[Any]]:
+        """What has been learnt: the free weights of the model, then those of the head."""
+        return [variable.numpy() for variable in self._learning]
+
+    def set_weights(self, values: list[npt.NDArray[Any]]) -> None:
+        """Put learnt weights back, as `weights` gave them."""
+        for variable, value in zip(self._learning, values, strict=True):
+            variable.assign(value)
+
+    def average(self) -> list[npt.NDArray[Any]]:
+        """The moving average of `weights` over the last steps."""
+        return [variable.numpy() for variable in self._average]
+
+    def memory(self) -> list[npt.NDArray[Any]]:
+        """What the optimizer remembers of the steps so far, and the average."""
+        return [variable.numpy() for variable in (*self._optimizer.variables, *self._average)]
+
+    def set_memory(self, values: list[npt.NDArray[Any]]) -> None:
+        """Put back what `memory` gave."""
+        for variable, value in zip((*self._optimizer.variables, *self._average), values, strict=True):
+            variable.assign(value)
+
+
+def _scaled(photos: Any) -> Any:
+    import tensorflow as tf
+
+    from edgeretrain.backbone.keras_model import SCALING
+
+    return SCALING.of_tensor(tf.cast(photos, tf.float32), "scaled")
+
+
+def _unfreeze(model: Any, layers: Layers) -> None:
+    """Let the top layers learn: so many that have weights of their own, and all that lies above the lowest of them."""
+    own = [
+        index
+        for index, layer in enumerate(model.layers)
+        if layer.weights and type(layer).__name__ != "BatchNormalization"
+    ]
+    if layers != "all" and layers > len(own):
+        raise EdgeretrainError(
+            f"This backbone has {len(own)} layers with weights, so {layers} cannot be fine-tuned. "
+            f"Use --fine-tune all, or a number up to {len(own)}."
+        )
+    first = 0 if layers == "all" else own[-layers]
+    for index, layer in enumerate(model.layers):
+        layer.trainable = index >= first

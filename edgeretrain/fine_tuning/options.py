@@ -1,0 +1,73 @@
+"""What fine-tuning can be told."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edgeretrain.errors import EdgeretrainError
+
+Layers = int | Literal["all"]
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How a backbone is tuned. `report.json` repeats it. benchmarks/fine_tuning.md says where the defaults are from.
+
+    Attributes:
+        layers: how many layers learn, counted from the bottleneck down, or `all`. Only layers with weights of their own
+            count (convolutions); the batch normalisation after one goes with it.
+        epochs: at most so many passes over the training photos.
+        learning_rate: of Adam, at its highest.
+        batch_size: photos per step.
+        warm_up: epochs in which the learning rate rises from 0; then it falls along a cosine, to 0 at the last epoch.
+        patience: stop after so many epochs in a row without a lower validation log loss.
+        augmentation: how much crops, brightness and contrast vary: 0 not at all, 1 as usual; see `augmentation.py`.
+        mirror: mirror every second photo left to right, by chance; wrong where left and right tell classes apart.
+        label_smoothing: share of every label that is spread over all classes.
+    """
+
+    layers: Layers = "all"
+    epochs: int = 12
+    learning_rate: float = 3e-4
+    batch_size: int = 32
+    warm_up: float = 1
+    patience: int = 5
+    augmentation: float = 1
+    mirror: bool = True
+    label_smoothing: float = 0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "warm_up", "augmentation", "label_smoothing"):  # 1 and 1.0: the same report
+            object.__setattr__(self, name, float(getattr(self, name)))
+        checks: list[tuple[str, Any, bool, str]] = [
+            ("layers", self.layers, self.layers == "all" or _whole(self.layers), "all or a number from 1"),
+            ("epochs", self.epochs, _whole(self.epochs), "a number from 1"),
+            ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.0003"),
+            ("batch size", self.batch_size, _whole(self.batch_size), "a number from 1"),
+            ("warm-up", self.warm_up, 0 <= self.warm_up < self.epochs, f"from 0 to below the epochs ({self.epochs})"),
+            ("patience", self.patience, _whole(self.patience), "a number from 1"),
+            ("augmentation", self.augmentation, 0 <= self.augmentation <= 1.5, "from 0 to 1.5"),
+            ("label smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "from 0 to below 1"),
+        ]
+        for name, value, right, allowed in checks:
+            if not right:
+                raise EdgeretrainError(f"Fine-tuning cannot use {value} as {name}. It must be {allowed}.")
+
+
+def parse_layers(text: str) -> Layers:
+    """`all`, or how many.
+
+    Raises:
+        EdgeretrainError: it is neither.
+    """
+    if text.strip().lower() == "all":
+        return "all"
+    try:
+        return int(text)
+    except ValueError:
+        raise EdgeretrainError(
+            f"--fine-tune {text!r} is not known. Give all, or how many layers are to learn, such as 20."
+        ) from None
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and value >= 1

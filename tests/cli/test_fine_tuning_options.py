@@ -1,0 +1,70 @@
+"""`edgeretrain retrain --fine-tune`: how its options are understood. What it does is in tests/fine_tuning."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import Run
+from edgeretrain import pipeline
+from edgeretrain.errors import EdgeretrainError
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `retrain` was asked for; it goes no further."""
+    asked: dict[str, Any] = {}
+
+    def stop(*_: Any, **arguments: Any) -> None:
+        asked.update(arguments)
+        raise EdgeretrainError("It is stopped here. Go on.")
+
+    monkeypatch.setattr(pipeline, "retrain", stop)
+    return asked
+
+
+def test_all_options(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
+    arguments = (
+        *("--fine-tune", "20", "--epochs", "7", "--learning-rate", "0.002", "--train-batch-size", "8"),
+        *("--warm-up", "0.5", "--patience", "2", "--augmentation", "0.4", "--no-mirror", "--seed", "5"),
+    )
+    assert "stopped here" in cli("retrain", tmp_path, *arguments).fails()
+    assert vars(asked["fine_tune"]) == {
+        **{"layers": 20, "epochs": 7, "learning_rate": 0.002, "batch_size": 8, "warm_up": 0.5, "patience": 2},
+        **{"augmentation": 0.4, "mirror": False, "label_smoothing": asked["fine_tune"].label_smoothing},
+    }
+    assert asked["options"].sgd is None  # the learning rate is not its
+    assert asked["options"].seed == 5
+
+
+def test_all_layers(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
+    cli("retrain", tmp_path, "--fine-tune", "all").fails()
+    assert asked["fine_tune"].layers == "all"
+    assert asked["fine_tune"].mirror
+
+
+def test_without_it_the_learning_rate_is_gradient_descents(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
+    cli("retrain", tmp_path, "--learning-rate", "0.002", "--train-batch-size", "8").fails()
+    assert asked["fine_tune"] is None
+    assert (asked["options"].sgd.learning_rate, asked["options"].sgd.batch_size) == (0.002, 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--epochs", "5"), "--epochs is an option of fine-tuning. Add --fine-tune all"),
+        (("--no-mirror",), "--no-mirror is an option of fine-tuning"),
+        (("--warm-up", "0"), "--warm-up is an option of fine-tuning"),
+        (("--fine-tune", "half"), "--fine-tune 'half' is not known. Give all, or how many layers"),
+        (("--fine-tune", "0"), "cannot use 0 as layers"),
+        (("--fine-tune", "all", "--epochs", "0"), "cannot use 0 as epochs"),
+        (("--fine-tune", "all", "--learning-rate", "7"), "cannot use 7.0 as learning rate"),
+        (("--fine-tune", "all", "--how-many-training-steps", "10"), "cannot be had with --fine-tune"),
+        (("--fine-tune", "all", "--backbone", "own.tflite", "-p", "int8"), "cannot be fine-tuned"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    cli: Run, photo_folder: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    assert message in cli("retrain", photo_folder, "-o", tmp_path / "run", *arguments).fails()
+    assert not (tmp_path / "run").exists()

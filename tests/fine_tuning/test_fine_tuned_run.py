@@ -1,0 +1,216 @@
+"""Fine-tuning as a whole: photos to tuned models, killed and run again, and what it refuses."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fine_tuning.conftest import LAYERS, PRESET
+
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.fine_tuning import FineTuning
+from edgeretrain.fine_tuning import tune as module
+from edgeretrain.head import Sgd
+from edgeretrain.modelling import Options
+from edgeretrain.pipeline import retrain
+
+TUNING = FineTuning(layers=3, epochs=3, batch_size=16, learning_rate=3e-4, augmentation=0.2)
+ARGUMENTS = (
+    *("--fine-tune", "3", "--epochs", "3", "--train-batch-size", "16", "--learning-rate", "0.0003"),
+    *("--augmentation", "0.2", "-p", "float32"),
+)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache that only these tests use."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGERETRAIN_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def tuned(textures: Path, weights: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A run folder with fine-tuned models, and its report."""
+    out = tmp_path_factory.mktemp("tuned") / "run"
+    return out, retrain(textures, out, preset=PRESET, precisions=["float32"], fine_tune=TUNING)
+
+
+# What it writes
+
+
+@pytest.mark.tensorflow
+def test_the_report(tuned: tuple[Path, Any]) -> None:
+    out, report = tuned
+    assert json.loads((out / "report.json").read_text("utf-8")) == json.loads(json.dumps(report))
+    told = report["fine_tuning"]
+    assert told["options"] == {
+        **{"layers": 3, "epochs": 3, "learning_rate": 0.0003, "batch_size": 16, "warm_up": 1.0, "patience": 5},
+        **{"augmentation": 0.2, "mirror": True, "label_smoothing": TUNING.label_smoothing},
+    }
+    assert [one["epoch"] for one in told["history"]] == [0, 1, 2, 3]
+    learnt = [one["training_loss"] for one in told["history"][1:]]
+    assert min(learnt[1:]) < learnt[0]
+    losses = [one["validation_log_loss"] for one in told["history"]]
+    assert told["best_epoch"] == losses.index(min(losses)) > 0
+    for model in report["models"]:
+        assert model["frozen"]["evaluation"]["photos"] == model["evaluation"]["photos"]
+        # The frozen model's head was chosen by the same photos as epoch 0's.
+        assert model["head"]["validation_log_loss"] < model["frozen"]["head"]["validation_log_loss"]
+    assert report["models"][0]["frozen"]["head"]["validation_log_loss"] == pytest.approx(losses[0], abs=2e-3)
+    assert report["models"][0]["head"]["validation_log_loss"] == pytest.approx(min(losses), abs=2e-3)
+
+
+@pytest.mark.tensorflow
+def test_the_backbone_says_how_it_was_tuned(tuned: tuple[Path, Any]) -> None:
+    from edgeretrain.tflite.package import read_package
+
+    out, report = tuned
+    for model in report["models"]:
+        card = read_package(out / model["file"]).card["backbone"]
+        assert card == model["backbone"]
+        told = card["weights"]["fine_tuned"]
+        assert (told["layers"], told["seed"], told["epoch"]) == (3, 0, report["fine_tuning"]["best_epoch"])
+    assert "best after epoch" in (out / "report.html").read_text("utf-8")
+
+
+@pytest.mark.tensorflow
+def test_nothing_is_left_behind(tuned: tuple[Path, Any], home: Path) -> None:
+    out, _ = tuned
+    files = {"model.float32.tflite", "bottlenecks.float32.npz", "labels.txt", "report.json", "report.html"}
+    assert {path.name for path in out.iterdir()} == files
+    assert list((home / "fine_tuning").iterdir()) == []
+
+
+@pytest.mark.tensorflow
+def test_teach_goes_on_from_it(tuned: tuple[Path, Any], tmp_path: Path) -> None:
+    from edgeretrain.teaching import teach
+
+    out, report = tuned
+    taught = teach(out, tmp_path / "taught", remove=["dots"])
+    assert [model["backbone"] for model in taught["models"]] == [model["backbone"] for model in report["models"]]
+    assert taught["photos"]["labels"] == ["checks", "stripes"]
+
+
+@pytest.mark.slow
+def test_int8_is_calibrated_on_training_photos(textures: Path, weights: Path, home: Path, tmp_path: Path) -> None:
+    report = retrain(textures, tmp_path / "run", preset=PRESET, precisions=["int8"], fine_tune=TUNING)
+    (model,) = report["models"]
+    trained = sum(report["photos"]["training"].values())
+    assert model["backbone"]["calibration"]["source"] == "training photos"
+    assert model["backbone"]["calibration"]["photos"] == min(trained, 56)
+    assert model["head"]["temperature"] > 0
+
+
+# Again, killed, in vain
+
+
+@pytest.mark.tensorflow
+def test_killed_and_run_again_it_writes_the_same_bytes(
+    tuned: tuple[Path, Any], textures: Path, home: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "edgeretrain", "retrain", str(textures), "--preset", PRESET, "-o", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])}
+    child = subprocess.Popen([*command, *ARGUMENTS, "-q"], env=environment)
+    try:
+        while not (states := list(home.glob("fine_tuning/*/state.npz"))):
+            assert child.poll() is None, "it ended before it wrote a state"
+            time.sleep(0.005)
+        child.send_signal(signal.SIGKILL)
+    finally:
+        child.kill()
+        child.wait()
+    assert not out.exists()
+    at_kill = states[0].read_bytes()
+    ended = subprocess.run([*command, *ARGUMENTS], env=environment, capture_output=True, text=True, check=True)
+    assert at_kill
+    assert digests(out) == digests(tuned[0])
+    assert list((home / "fine_tuning").iterdir()) == []
+    assert "frozen" in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.tensorflow
+def test_when_tuning_is_in_vain_the_models_are_the_frozen_ones(
+    textures: Path, weights: Path, home: Path, tmp_path: Path
+) -> None:
+    ruin = FineTuning(layers=3, epochs=1, warm_up=0, batch_size=16, learning_rate=0.9)
+    report = retrain(textures, tmp_path / "tuned", preset=PRESET, precisions=["float32"], fine_tune=ruin)
+    assert report["fine_tuning"]["best_epoch"] == 0
+    retrain(textures, tmp_path / "frozen", preset=PRESET, precisions=["float32"])
+    files = ("model.float32.tflite", "bottlenecks.float32.npz")
+    one, other = (digests(tmp_path / folder) for folder in ("tuned", "frozen"))
+    assert [one[file] for file in files] == [other[file] for file in files]
+    assert "did not beat the frozen backbone" in (tmp_path / "tuned" / "report.html").read_text("utf-8")
+
+
+@pytest.mark.tensorflow
+def test_too_many_layers_are_refused_before_the_work(textures: Path, weights: Path, home: Path, tmp_path: Path) -> None:
+    with pytest.raises(EdgeretrainError, match=f"up to {LAYERS}"):
+        retrain(textures, tmp_path / "run", preset=PRESET, fine_tune=FineTuning(layers=53))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_weights_of_another_network_are_refused(textures: Path, weights: Path, home: Path, tmp_path: Path) -> None:
+    from edgeretrain.backbone.build import build_backbones
+    from edgeretrain.backbone.keras_model import keras_model, randomize
+    from edgeretrain.backbone.weights import weights_file
+    from edgeretrain.presets import get_preset
+
+    cache, other = tmp_path / "cache", tmp_path / "weights"
+    other.mkdir()
+    model = keras_model(get_preset(PRESET))
+    randomize(model, seed=1)
+    model.save(other / weights_file(get_preset(PRESET)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGERETRAIN_CACHE", str(cache))
+        build_backbones(PRESET, ["float32"], weights=None, calibration=None, out=cache / "backbones")
+        patch.setenv("EDGERETRAIN_WEIGHTS", str(other))
+        with pytest.raises(EdgeretrainError, match="was made from other weights"):
+            retrain(textures, tmp_path / "run", preset=PRESET, precisions=["float32"], fine_tune=TUNING)
+
+
+# What it refuses without TensorFlow
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = module.importlib.util.find_spec  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *more: None if name == "tensorflow" else real(name, *more)
+    )
+
+
+def test_without_tensorflow_the_extra_is_named(no_tensorflow: None, textures: Path, tmp_path: Path) -> None:
+    with pytest.raises(EdgeretrainError, match=r'pip install "edgeretrain\[tensorflow\]"'):
+        retrain(textures, tmp_path / "run", fine_tune=TUNING)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_the_users_own_cannot_be_tuned(textures: Path, tmp_path: Path) -> None:
+    with pytest.raises(EdgeretrainError, match=r"^A \.tflite backbone cannot be fine-tuned: it is a finished file"):
+        retrain(textures, tmp_path / "run", precisions=["int8"], backbone="own.tflite", fine_tune=TUNING)
+
+
+def test_a_backbone_from_elsewhere_cannot_be_tuned() -> None:
+    with pytest.raises(EdgeretrainError, match=r"^from_a_hub cannot be fine-tuned"):
+        module.check_tunable("from_a_hub", Options())
+
+
+def test_a_head_by_gradient_descent_is_something_else(textures: Path, tmp_path: Path) -> None:
+    with pytest.raises(EdgeretrainError, match=r"^--how-many-training-steps .* cannot be had with --fine-tune"):
+        retrain(textures, tmp_path / "run", options=Options(sgd=Sgd()), fine_tune=TUNING)

@@ -1,0 +1,141 @@
+"""The network that learns, on a model of five layers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from garden import texture
+
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.fine_tuning.network import Network
+from edgeretrain.fine_tuning.options import Layers
+from edgeretrain.head import Head
+
+pytestmark = pytest.mark.tensorflow
+SIZE = 24
+COUNTED = ["stem", "narrow", "expand", "depthwise", "project"]
+LABELS = np.arange(8) % 2
+
+
+def small_model() -> Any:
+    """Convolutions with batch normalisation, its statistics not the usual ones; a bottleneck of 8."""
+    keras = pytest.importorskip("tensorflow").keras
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(4)
+    value = photo = keras.Input((SIZE, SIZE, 3))
+    for name in COUNTED:
+        if name == "depthwise":
+            value = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=name)(value)
+        else:
+            value = keras.layers.Conv2D(8, 3, strides=1 + (name == "stem"), use_bias=False, name=name)(value)
+        value = keras.layers.BatchNormalization(name=f"{name}_BN")(value)
+        value = keras.layers.ReLU(6)(value)
+    model = keras.Model(photo, keras.layers.GlobalAveragePooling2D()(value))
+    for layer in model.layers:
+        if layer.name.endswith("_BN"):
+            layer.moving_variance.assign(np.full(8, 0.3, np.float32))
+    return model
+
+
+@pytest.fixture(scope="module")
+def photos() -> npt.NDArray[np.uint8]:
+    return np.stack([texture(("checks", "dots")[label], number)[:SIZE, :SIZE] for number, label in enumerate(LABELS)])
+
+
+@pytest.fixture
+def make() -> Callable[[Layers], Network]:
+    def make(layers: Layers) -> Network:
+        network = Network(small_model(), layers, batch_size=8, label_smoothing=0)
+        weights = np.random.default_rng(1).normal(0, 0.1, (8, 2)).astype(np.float32)
+        network.start_from(Head(weights, np.zeros(2, np.float32)), average_over=4)
+        return network
+
+    return make
+
+
+def learn(network: Network, photos: npt.NDArray[np.uint8], steps: int) -> list[float]:
+    return [network.step(photos, LABELS, np.ones(8, np.float32), 1e-3) for _ in range(steps)]
+
+
+def arrays(model: Any) -> dict[str, npt.NDArray[Any]]:
+    return {weight.path: weight.numpy() for weight in model.weights}
+
+
+@pytest.mark.parametrize("layers", [1, 4, "all"])
+def test_only_the_top_layers_learn(
+    make: Callable[[Layers], Network], photos: npt.NDArray[np.uint8], layers: Layers
+) -> None:
+    network = make(layers)
+    before = arrays(network.model)
+    losses = learn(network, photos, 5)
+    assert losses[-1] < losses[0]
+    after = arrays(network.model)
+    changed = {name for name, value in before.items() if not np.array_equal(value, after[name])}
+    free = COUNTED if layers == "all" else COUNTED[-layers:]
+    # The statistics of batch normalisation stay in every layer; its scale and offset go with the convolution.
+    assert changed == {
+        name for name in before if name.split("/")[0].removesuffix("_BN") in free and "moving_" not in name
+    }
+
+
+@pytest.mark.parametrize("layers", [6, 100])
+def test_too_many_layers_are_refused_with_the_number_there_is(layers: int) -> None:
+    with pytest.raises(EdgeretrainError, match=rf"has 5 layers with weights, so {layers} cannot .* up to 5\.$"):
+        Network(small_model(), layers, batch_size=8, label_smoothing=0)
+
+
+def test_bottlenecks_are_those_of_the_scaled_photos(
+    make: Callable[[Layers], Network], photos: npt.NDArray[np.uint8]
+) -> None:
+    network = make("all")
+    many = np.concatenate([photos, photos[:, ::-1], photos[:, :, ::-1], photos, photos[:3]])  # more than a block
+    rows = np.arange(len(many))[::-1]
+    expected = np.asarray(network.model(many[rows].astype(np.float32) / 127.5 - 1, training=False))
+    assert network.bottlenecks(many, rows) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_the_loss_counts_each_photo_by_its_weight(
+    make: Callable[[Layers], Network], photos: npt.NDArray[np.uint8]
+) -> None:
+    network = make(1)
+
+    def loss(weights: npt.NDArray[np.float32]) -> float:
+        return network.step(photos, LABELS, weights, 0)  # at this rate, nothing is learnt
+
+    each = [loss(np.eye(8, dtype=np.float32)[index]) for index in range(8)]
+    weights = np.linspace(0.2, 2, 8, dtype=np.float32)
+    assert loss(weights) == pytest.approx(float(np.dot(weights, each)), rel=1e-5)
+
+
+def test_label_smoothing(photos: npt.NDArray[np.uint8]) -> None:
+    network = Network(small_model(), 1, batch_size=8, label_smoothing=0.2)
+    network.start_from(Head(np.zeros((8, 2), np.float32), np.array([1, -1], np.float32)), average_over=4)
+    sure, wrong = np.log1p(np.exp(-2)), np.log1p(np.exp(2))
+    expected = 0.5 * (0.9 * sure + 0.1 * wrong) + 0.5 * (0.9 * wrong + 0.1 * sure)
+    assert network.step(photos, LABELS, np.ones(8, np.float32), 0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_average_follows_the_weights(make: Callable[[Layers], Network], photos: npt.NDArray[np.uint8]) -> None:
+    network = make("all")
+    expected = network.weights()
+    for step in range(1, 31):
+        learn(network, photos, 1)
+        share = 1 - min(0.75, (1 + step) / (10 + step))
+        expected = [old + share * (new - old) for old, new in zip(expected, network.weights(), strict=True)]
+    for average, value in zip(network.average(), expected, strict=True):
+        assert average == pytest.approx(value, rel=1e-4, abs=1e-5)
+    assert not np.array_equal(network.average()[0], network.weights()[0])
+
+
+def test_weights_and_memory_bring_a_network_to_the_same_place(
+    make: Callable[[Layers], Network], photos: npt.NDArray[np.uint8]
+) -> None:
+    one, other = make(3), make(3)
+    learn(one, photos, 3)
+    other.set_weights(one.weights())
+    other.set_memory(one.memory())
+    assert learn(one, photos, 2) == learn(other, photos, 2)
+    for mine, yours in ((one.weights(), other.weights()), (one.memory(), other.memory())):
+        assert all(np.array_equal(a, b) for a, b in zip(mine, yours, strict=True))

@@ -1,0 +1,151 @@
+"""Epoch after epoch: the curve, the best weights, stopping early, and going on after an interruption."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeretrain.fine_tuning import FineTuning
+from edgeretrain.fine_tuning import training as module
+from edgeretrain.fine_tuning.training import Lessons, best_epoch, train
+from edgeretrain.head import Head, Rows
+
+OPTIONS = FineTuning(epochs=5, batch_size=4, patience=5, learning_rate=0.01)
+
+
+class Toy:
+    """Stands in for a `Network`: its bottlenecks are 8 numbers of the photo times `scale`, which every step changes."""
+
+    class model:
+        output_shape = (None, 8)
+
+    def __init__(self) -> None:
+        self.scale = np.ones(8, np.float32)
+        self._head = Head(np.zeros((8, 2), np.float32), np.zeros(2, np.float32))
+        self.steps = 0
+        self.rates: list[float] = []
+        self.started = False
+
+    def bottlenecks(self, pixels: np.ndarray, rows: Rows) -> np.ndarray:
+        return pixels[rows].reshape(len(rows), -1)[:, :8].astype(np.float32) / 255 * self.scale
+
+    def start_from(self, head: Head, *, average_over: int) -> None:
+        # A real network's head is among its weights; this one's is the same after an interruption, too.
+        head = Head(np.eye(8, 2, dtype=np.float32), np.zeros(2, np.float32))
+        assert average_over == 10  # two epochs of five steps
+        self._head, self.started = head, True
+
+    def step(self, photos: np.ndarray, labels: Rows, weights: np.ndarray, rate: float) -> float:
+        assert self.started
+        assert (weights > 0).all()
+        self.steps += 1
+        self.rates.append(rate)
+        self.scale = self.scale + np.float32(rate) * photos.reshape(len(photos), -1)[:, :8].mean(axis=0) / 255
+        return float(self.scale.mean())
+
+    def weights(self) -> list[np.ndarray]:
+        return [self.scale.copy()]
+
+    def set_weights(self, values: list[np.ndarray]) -> None:
+        self.scale = values[0].copy()
+
+    @property
+    def head(self) -> Head:
+        return Head(self._head.weights * self.scale[:, None], self._head.bias)
+
+    def average(self) -> list[np.ndarray]:
+        return [self.scale.copy()]
+
+    def memory(self) -> list[np.ndarray]:
+        return [np.array(self.steps)]
+
+    def set_memory(self, values: list[np.ndarray]) -> None:
+        self.steps = int(values[0])
+
+
+@pytest.fixture
+def lessons() -> Lessons:
+    random = np.random.default_rng(5)
+    labels = np.arange(24) % 2
+    pixels = random.integers(0, 200, (24, 4, 4, 3)) + 40 * labels[:, None, None, None]
+    return Lessons(pixels.astype(np.uint8), labels, 2, np.arange(18), np.arange(18, 24), "balanced")
+
+
+def told(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
+    """Let the validation photos say this, epoch by epoch."""
+    left = iter(losses)
+    verdict = {"validation_top1": 0.5}
+    head = Head(np.zeros((8, 2), np.float32), np.zeros(2, np.float32))
+    monkeypatch.setattr(module, "_refit", lambda *_: (head, {**verdict, "validation_log_loss": next(left)}))
+
+
+def run(lessons: Lessons, path: Path, options: FineTuning = OPTIONS, **more: Any) -> tuple[Toy, list[dict[str, Any]]]:
+    toy = Toy()
+    return toy, train(toy, lessons, options, seed=3, state_file=path / "state.npz", **more)  # type: ignore[arg-type]
+
+
+def test_the_curve(lessons: Lessons, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    toy, history = run(lessons, tmp_path, done=lambda *one: seen.append(one))
+    assert [record["epoch"] for record in history] == [0, 1, 2, 3, 4, 5]
+    assert history[0]["training_loss"] is None
+    assert all(0 <= record["validation_top1"] <= 1 for record in history)
+    assert seen == [*((done, 25) for done in range(25)), (25, 25)]
+    assert np.argmax(toy.rates) in (4, 5)  # the warm-up is one epoch of five steps
+
+
+def test_the_best_weights_are_kept(lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(monkeypatch, [0.9, 0.8, 0.5, 0.6, 0.5, 0.7])
+    best, history = run(lessons, tmp_path / "all")
+    assert best_epoch(history) == 2  # of equals, the first
+    told(monkeypatch, [0.9, 0.8, 0.5])
+    rates = FineTuning(**{**vars(OPTIONS), "patience": 1})
+    told(monkeypatch, [0.9, 0.8, 0.5, 0.6])
+    stopped, history = run(lessons, tmp_path / "stopped", rates)
+    assert len(history) == 4  # the first epoch without progress was the last
+    assert np.array_equal(stopped.scale, best.scale)
+
+
+def test_when_no_epoch_is_better_the_frozen_weights_stay(
+    lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(monkeypatch, [0.4, 0.5, 0.41, 0.6, 0.7, 0.8])
+    toy, history = run(lessons, tmp_path)
+    assert best_epoch(history) == 0
+    assert np.array_equal(toy.scale, np.ones(8))
+
+
+@pytest.mark.parametrize("batch", [1, 5, 7, 13, 24])
+def test_an_interrupted_training_ends_the_same(lessons: Lessons, tmp_path: Path, batch: int) -> None:
+    whole, history = run(lessons, tmp_path / "whole")
+
+    def stop(done: int, total: int) -> None:
+        if done == batch:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(lessons, tmp_path / "stopped", done=stop)
+    began: list[int] = []
+    again, same = run(lessons, tmp_path / "stopped", done=lambda done, total: began.append(done))
+    assert began[0] == batch // 5 * 5  # after the last finished epoch
+    assert same == history
+    assert np.array_equal(again.scale, whole.scale)
+
+
+def test_a_finished_training_is_not_done_again(lessons: Lessons, tmp_path: Path) -> None:
+    first, history = run(lessons, tmp_path)
+    second, same = run(lessons, tmp_path)
+    assert second.rates == []
+    assert same == history
+    assert np.array_equal(first.scale, second.scale)
+
+
+def test_validation_photos_are_never_learnt_from(lessons: Lessons, tmp_path: Path) -> None:
+    other = lessons.pixels.copy()
+    other[lessons.validation] = 255 - other[lessons.validation]
+    one, _ = run(lessons, tmp_path / "one")
+    changed = Lessons(other, lessons.labels, 2, lessons.training, lessons.validation, "balanced")
+    two, _ = run(changed, tmp_path / "two")
+    assert one.rates == two.rates
+    assert one.memory() == two.memory()
