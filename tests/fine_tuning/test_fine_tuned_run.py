@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fine_tuning.conftest import LAYERS, PRESET
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning import FineTuning
@@ -20,6 +19,7 @@ from edgeretrain.fine_tuning import tune as module
 from edgeretrain.head import Sgd
 from edgeretrain.modelling import Options
 from edgeretrain.pipeline import retrain
+from fine_tuning.conftest import LAYERS, PRESET
 
 TUNING = FineTuning(layers=3, epochs=3, batch_size=16, learning_rate=3e-4, augmentation=0.2)
 ARGUMENTS = (
