@@ -10,6 +10,7 @@ from edgeretrain.cli.fine_tuning_options import (
     Augmentation,
     Epochs,
     FineTune,
+    Mixup,
     NoMirror,
     Patience,
     WarmUp,
@@ -138,7 +139,7 @@ def retrain_command(
         typer.Option(
             min=0,
             metavar="RATE",
-            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.0003).",
+            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.0005).",
             show_default=False,
         ),
     ] = None,
@@ -153,6 +154,7 @@ def retrain_command(
     warm_up: WarmUp = None,
     patience: Patience = None,
     augmentation: Augmentation = None,
+    mixup: Mixup = None,
     no_mirror: NoMirror = False,
     seed: Annotated[
         int,
@@ -192,6 +194,7 @@ def retrain_command(
             "warm_up": warm_up,
             "patience": patience,
             "augmentation": augmentation,
+            "mixup": mixup,
             "mirror": False if no_mirror else None,
         },
     )

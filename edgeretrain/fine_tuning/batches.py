@@ -27,6 +27,14 @@ def epoch_rows(rows: Rows, batch_size: int, seed: int, epoch: int) -> npt.NDArra
     return np.resize(order, (steps_per_epoch(len(rows), batch_size), batch_size))
 
 
+def mixup_shares(options: FineTuning, steps: int, *, seed: int, epoch: int) -> npt.NDArray[np.float64]:
+    """The share of each photo itself in the batches of an epoch, 0.5 to 1, `[steps]`; 1 without mixup."""
+    if not options.mixup:
+        return np.ones(steps)
+    shares = np.random.default_rng([seed, epoch, steps]).beta(options.mixup, options.mixup, steps)
+    return np.maximum(shares, 1 - shares)
+
+
 def epoch_batches(
     pixels: Pixels, rows: Rows, options: FineTuning, *, seed: int, epoch: int
 ) -> Generator[tuple[Pixels, Rows], None, None]:

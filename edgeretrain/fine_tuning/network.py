@@ -74,6 +74,7 @@ class Network:
                 tf.TensorSpec((self._batch_size,), tf.int64),
                 tf.TensorSpec((self._batch_size,), tf.float32),
                 tf.TensorSpec((), tf.float32),
+                tf.TensorSpec((), tf.float32),
             ],
         )
 
@@ -82,25 +83,31 @@ class Network:
         """The head as it is now."""
         return Head(self._weights.numpy(), self._bias.numpy())
 
-    def step(self, photos: Pixels, labels: Rows, weights: npt.NDArray[np.float32], rate: float) -> float:
+    def step(
+        self, photos: Pixels, labels: Rows, weights: npt.NDArray[np.float32], rate: float, share: float = 1.0
+    ) -> float:
         """Learn from one batch; its loss before that, nats.
 
         Args:
             photos: uint8 `[batch_size,S,S,3]`.
             labels, weights: `[batch_size]`.
             rate: the learning rate.
+            share: of each photo and its label in what is learnt; the rest is the next one's in the batch (mixup).
         """
-        return float(self._step(photos, labels, weights, np.float32(rate)))
+        return float(self._step(photos, labels, weights, np.float32(rate), np.float32(share)))
 
-    def _learn(self, photos: Any, labels: Any, weights: Any, rate: Any) -> Any:
+    def _learn(self, photos: Any, labels: Any, weights: Any, rate: Any, share: Any) -> Any:
         import tensorflow as tf
 
+        def mixed(values: Any) -> Any:
+            return share * values + (1 - share) * tf.roll(values, 1, axis=0)
+
         with tf.GradientTape() as tape:
-            logits = self.model(_scaled(photos), training=False) @ self._weights + self._bias
-            classes = logits.shape[1]
+            bottlenecks = self.model(mixed(_scaled(photos)), training=False)
+            chances = tf.nn.log_softmax(bottlenecks @ self._weights + self._bias)
+            classes = chances.shape[1]
             wanted = tf.one_hot(labels, classes) * (1 - self._smoothing) + self._smoothing / classes
-            losses = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
-            loss = tf.reduce_sum(losses * weights) / self._batch_size
+            loss = -tf.reduce_sum(mixed(wanted * weights[:, None]) * chances) / self._batch_size
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply_gradients(zip(tape.gradient(loss, self._learning), self._learning, strict=True))
         steps = tf.cast(self._optimizer.iterations, tf.float32)

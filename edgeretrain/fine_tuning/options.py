@@ -22,30 +22,41 @@ class FineTuning:
         patience: stop after so many epochs in a row without a lower validation log loss.
         augmentation: how much crops, brightness and contrast vary: 0 not at all, 1 as usual; see `augmentation.py`.
         mirror: mirror every second photo left to right, by chance; wrong where left and right tell classes apart.
+        mixup: every photo is blended with another one of its batch, and so are their labels, the shares drawn from a
+            beta distribution with this parameter, the same for a whole batch; 0: not at all. Zhang et al., "mixup:
+            Beyond Empirical Risk Minimization", arXiv:1710.09412.
         label_smoothing: share of every label that is spread over all classes.
     """
 
     layers: Layers = "all"
-    epochs: int = 12
-    learning_rate: float = 3e-4
+    epochs: int = 30
+    learning_rate: float = 5e-4
     batch_size: int = 32
     warm_up: float = 1
-    patience: int = 5
-    augmentation: float = 1
+    patience: int = 8
+    augmentation: float = 1.2
     mirror: bool = True
+    mixup: float = 0.4
     label_smoothing: float = 0
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "warm_up", "augmentation", "label_smoothing"):  # 1 and 1.0: the same report
+        for name in (
+            "learning_rate",
+            "warm_up",
+            "augmentation",
+            "mixup",
+            "label_smoothing",
+        ):  # 1 and 1.0: the same report
             object.__setattr__(self, name, float(getattr(self, name)))
         checks: list[tuple[str, Any, bool, str]] = [
             ("layers", self.layers, self.layers == "all" or _whole(self.layers), "all or a number from 1"),
             ("epochs", self.epochs, _whole(self.epochs), "a number from 1"),
-            ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.0003"),
+            ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.0005"),
             ("batch size", self.batch_size, _whole(self.batch_size), "a number from 1"),
             ("warm-up", self.warm_up, 0 <= self.warm_up < self.epochs, f"from 0 to below the epochs ({self.epochs})"),
             ("patience", self.patience, _whole(self.patience), "a number from 1"),
             ("augmentation", self.augmentation, 0 <= self.augmentation <= 1.5, "from 0 to 1.5"),
+            ("mixup", self.mixup, 0 <= self.mixup <= 2, "from 0 to 2"),
             ("label smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "from 0 to below 1"),
         ]
         for name, value, right, allowed in checks:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeretrain.fine_tuning.augmentation import Pixels
-from edgeretrain.fine_tuning.batches import epoch_batches, steps_per_epoch
+from edgeretrain.fine_tuning.batches import epoch_batches, mixup_shares, steps_per_epoch
 from edgeretrain.fine_tuning.checkpoint import State, read_state, write_state
 from edgeretrain.fine_tuning.heads import Blend, choose_blend
 from edgeretrain.fine_tuning.network import Network
@@ -62,8 +62,8 @@ def train(
         done: told how many batches are done, of how many.
 
     Returns:
-        A record per epoch, from epoch 0: `epoch`, `training_loss` (nats, of the photos as augmented, labels smoothed;
-        None for epoch 0), `validation_log_loss`, `validation_top1`.
+        A record per epoch, from epoch 0: `epoch`, `training_loss` (nats, of the photos as augmented and mixed, labels
+        smoothed; None for epoch 0), `validation_log_loss`, `validation_top1`.
     """
     steps = steps_per_epoch(len(lessons.training), options.batch_size)
     total = options.epochs * steps
@@ -84,12 +84,14 @@ def train(
         if len(state.history) - 1 - best_epoch(state.history) >= options.patience:
             break
         losses: list[float] = []
+        shares = mixup_shares(options, steps, seed=seed, epoch=epoch)
         batches = epoch_batches(lessons.pixels, lessons.training, options, seed=seed, epoch=epoch)
         with contextlib.closing(batches):
             for photos, rows in batches:
                 step = (epoch - 1) * steps + len(losses)
                 done(step, total)
-                losses.append(network.step(photos, lessons.labels[rows], weights[rows], rate(step)))
+                share = float(shares[len(losses)])
+                losses.append(network.step(photos, lessons.labels[rows], weights[rows], rate(step), share))
         learnt, average = network.weights(), network.average()
         network.set_weights(average)
         _, verdict = _refit(network, lessons, network.head)

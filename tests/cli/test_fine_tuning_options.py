@@ -26,12 +26,24 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_all_options(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
     arguments = (
         *("--fine-tune", "20", "--epochs", "7", "--learning-rate", "0.002", "--train-batch-size", "8"),
-        *("--warm-up", "0.5", "--patience", "2", "--augmentation", "0.4", "--no-mirror", "--seed", "5"),
+        *(
+            "--warm-up",
+            "0.5",
+            "--patience",
+            "2",
+            "--augmentation",
+            "0.4",
+            "--mixup",
+            "0.2",
+            "--no-mirror",
+            "--seed",
+            "5",
+        ),
     )
     assert "stopped here" in cli("retrain", tmp_path, *arguments).fails()
     assert vars(asked["fine_tune"]) == {
         **{"layers": 20, "epochs": 7, "learning_rate": 0.002, "batch_size": 8, "warm_up": 0.5, "patience": 2},
-        **{"augmentation": 0.4, "mirror": False, "label_smoothing": asked["fine_tune"].label_smoothing},
+        **{"augmentation": 0.4, "mixup": 0.2, "mirror": False, "label_smoothing": asked["fine_tune"].label_smoothing},
     }
     assert asked["options"].sgd is None  # the learning rate is not its
     assert asked["options"].seed == 5

@@ -58,7 +58,7 @@ def test_the_report(tuned: tuple[Path, Any]) -> None:
     told = report["fine_tuning"]
     assert told["options"] == {
         **{"layers": 3, "epochs": 3, "learning_rate": 0.0003, "batch_size": 16, "warm_up": 1.0, "patience": 5},
-        **{"augmentation": 0.2, "mirror": True, "label_smoothing": TUNING.label_smoothing},
+        **{"augmentation": 0.2, "mixup": TUNING.mixup, "mirror": True, "label_smoothing": TUNING.label_smoothing},
     }
     assert [one["epoch"] for one in told["history"]] == [0, 1, 2, 3]
     learnt = [one["training_loss"] for one in told["history"][1:]]

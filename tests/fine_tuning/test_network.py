@@ -139,3 +139,16 @@ def test_weights_and_memory_bring_a_network_to_the_same_place(
     assert learn(one, photos, 2) == learn(other, photos, 2)
     for mine, yours in ((one.weights(), other.weights()), (one.memory(), other.memory())):
         assert all(np.array_equal(a, b) for a, b in zip(mine, yours, strict=True))
+
+
+def test_mixup_blends_each_photo_and_its_label_with_the_next(
+    make: Callable[[Layers], Network], photos: npt.NDArray[np.uint8]
+) -> None:
+    network = make(1)
+    weights = np.linspace(0.2, 2, 8, dtype=np.float32)
+    scaled = photos.astype(np.float32) / 127.5 - 1
+    mixed = 0.7 * scaled + 0.3 * np.roll(scaled, 1, axis=0)
+    chances = np.log(network.head.probabilities(np.asarray(network.model(mixed, training=False))))
+    wanted = np.eye(2)[LABELS] * weights[:, None]
+    expected = -(0.7 * wanted + 0.3 * np.roll(wanted, 1, axis=0)) * chances
+    assert network.step(photos, LABELS, weights, 0, 0.7) == pytest.approx(expected.sum() / 8, rel=1e-4)

@@ -25,6 +25,8 @@ from edgeretrain.fine_tuning.options import parse_layers
         ("patience", 0),
         ("augmentation", -0.1),
         ("augmentation", 1.6),
+        ("mixup", -0.1),
+        ("mixup", 2.1),
         ("label_smoothing", 1),
     ],
 )

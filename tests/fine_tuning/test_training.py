@@ -36,8 +36,9 @@ class Toy:
         assert average_over == 10  # two epochs of five steps
         self._head, self.started = head, True
 
-    def step(self, photos: np.ndarray, labels: Rows, weights: np.ndarray, rate: float) -> float:
+    def step(self, photos: np.ndarray, labels: Rows, weights: np.ndarray, rate: float, share: float) -> float:
         assert self.started
+        assert 0.5 <= share <= 1
         assert (weights > 0).all()
         self.steps += 1
         self.rates.append(rate)
