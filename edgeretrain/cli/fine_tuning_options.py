@@ -21,7 +21,7 @@ FineTune = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option("--epochs", metavar="N", help="Fine-tuning: at most so many passes over the photos. Default: 30."),
+    typer.Option("--epochs", metavar="N", help="Fine-tuning: at most so many passes over the photos. Default: 12."),
 ]
 WarmUp = Annotated[
     float | None,
@@ -32,7 +32,7 @@ WarmUp = Annotated[
 Patience = Annotated[
     int | None,
     typer.Option(
-        "--patience", metavar="EPOCHS", help="Fine-tuning: stop after so many epochs without progress. Default: 8."
+        "--patience", metavar="EPOCHS", help="Fine-tuning: stop after so many epochs without progress. Default: 5."
     ),
 ]
 Augmentation = Annotated[
@@ -40,7 +40,7 @@ Augmentation = Annotated[
     typer.Option(
         "--augmentation",
         metavar="STRENGTH",
-        help="Fine-tuning: how much crops, brightness and contrast vary, 0 to 1.5. Default: 1.2.",
+        help="Fine-tuning: how much crops, brightness and contrast vary, 0 to 1.5. Default: 1.",
     ),
 ]
 Mixup = Annotated[
@@ -48,7 +48,8 @@ Mixup = Annotated[
     typer.Option(
         "--mixup",
         metavar="ALPHA",
-        help="Fine-tuning: blend every photo with another one, and their labels; 0: not at all, up to 2. Default: 0.4.",
+        help="Fine-tuning: blend every photo with another one, and their labels: above 0 and up to 2; wants more "
+        "--epochs, such as 30. Default: 0, not at all.",
     ),
 ]
 NoMirror = Annotated[

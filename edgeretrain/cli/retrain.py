@@ -139,7 +139,7 @@ def retrain_command(
         typer.Option(
             min=0,
             metavar="RATE",
-            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.0005).",
+            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.0003).",
             show_default=False,
         ),
     ] = None,

@@ -29,14 +29,14 @@ class FineTuning:
     """
 
     layers: Layers = "all"
-    epochs: int = 30
-    learning_rate: float = 5e-4
+    epochs: int = 12
+    learning_rate: float = 3e-4
     batch_size: int = 32
     warm_up: float = 1
-    patience: int = 8
-    augmentation: float = 1.2
+    patience: int = 5
+    augmentation: float = 1
     mirror: bool = True
-    mixup: float = 0.4
+    mixup: float = 0
     label_smoothing: float = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class FineTuning:
         checks: list[tuple[str, Any, bool, str]] = [
             ("layers", self.layers, self.layers == "all" or _whole(self.layers), "all or a number from 1"),
             ("epochs", self.epochs, _whole(self.epochs), "a number from 1"),
-            ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.0005"),
+            ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.0003"),
             ("batch size", self.batch_size, _whole(self.batch_size), "a number from 1"),
             ("warm-up", self.warm_up, 0 <= self.warm_up < self.epochs, f"from 0 to below the epochs ({self.epochs})"),
             ("patience", self.patience, _whole(self.patience), "a number from 1"),
