@@ -135,19 +135,17 @@ def write_backbones(
         graph = freeze(source.network, source.size, source.scaling)
     contract = Contract(name, source.size, graph.length, source.scaling)
     photos = calibration.pixels if calibration is not None else ()
+    # Every precision is made of this file, so it is held against the source whichever are asked for.
+    float32 = convert(graph, "float32")
+    _check_against(source, float32, name)
     backbones = []
-    float32 = b""
     for done, precision in enumerate(precisions, start=1):
         progress(step, done, total)
-        if precision in ("float32", "int8"):
-            float32 = float32 or convert(graph, "float32")
         data = float32 if precision == "float32" else convert(graph, precision, lambda: photos)
         steps: list[str] = []
         if precision == "int8":
             data, steps = refine(data, float32, photos, source.scaling)
         check_contract(data, contract, precision)
-        if precision == "float32":
-            _check_against(source, data, name)
         card: dict[str, Any] = {
             **source.card,
             "preset": name,
