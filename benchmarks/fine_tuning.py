@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", help="folder of class folders (default: flower_photos in EDGERETRAIN_PHOTOS)")
     parser.add_argument("--preset", default="mobilenet_v2_035_128")
-    parser.add_argument("--fine-tune", default="15", help="layers, or all")
+    parser.add_argument("--fine-tune", default="all", help="layers, or all")
     parser.add_argument("--epochs", type=int, default=FineTuning().epochs)
     parser.add_argument("--precisions", default=",".join(PRECISIONS), help="separated by commas")
     parser.add_argument("--seeds", type=int, default=3, help="runs of split 0")

@@ -76,7 +76,7 @@ def retrain(
             "Validation and testing percentages must be above 0: the one chooses the head, the other proves it."
         )
     name = None if backbone else backbone_name(preset)
-    tunable = check_tunable(name, options) if fine_tune else None
+    tunable = check_tunable(name, fine_tune, options) if fine_tune else None
     check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
     with new_run_folder(Path(out)) as folder:

@@ -7,7 +7,7 @@ import typer
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning import FineTuning
-from edgeretrain.fine_tuning.options import parse_layers
+from edgeretrain.fine_tuning.options import parse_layers, parse_names
 
 FineTune = Annotated[
     str | None,
@@ -21,7 +21,7 @@ FineTune = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option("--epochs", metavar="N", help="Fine-tuning: at most so many passes over the photos. Default: 12."),
+    typer.Option("--epochs", metavar="N", help="Fine-tuning: at most so many passes over the photos. Default: 24."),
 ]
 WarmUp = Annotated[
     float | None,
@@ -32,7 +32,7 @@ WarmUp = Annotated[
 Patience = Annotated[
     int | None,
     typer.Option(
-        "--patience", metavar="EPOCHS", help="Fine-tuning: stop after so many epochs without progress. Default: 5."
+        "--patience", metavar="EPOCHS", help="Fine-tuning: stop after so many epochs without progress. Default: 8."
     ),
 ]
 Augmentation = Annotated[
@@ -50,6 +50,23 @@ Mixup = Annotated[
         metavar="ALPHA",
         help="Fine-tuning: blend every photo with another one, and their labels: above 0 and up to 2; wants more "
         "--epochs, such as 30. Default: 0, not at all.",
+    ),
+]
+DistillFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--distill-from",
+        metavar="NAMES|none",
+        help="Fine-tuning: frozen backbones, separated by commas, whose opinion of the training photos is learnt as "
+        "well. Default: the two largest that edgeretrain comes with.",
+    ),
+]
+Distillation = Annotated[
+    float | None,
+    typer.Option(
+        "--distillation",
+        metavar="SHARE",
+        help="Fine-tuning: how much of a photo's label is the opinion of these backbones, 0 to 1. Default: 0.7.",
     ),
 ]
 NoMirror = Annotated[
@@ -75,6 +92,8 @@ def fine_tuning(
         EdgeretrainError: an option that needs `--fine-tune`, or a value that cannot be used.
     """
     given = {name: value for name, value in knobs.items() if value is not None}
+    if "distill_from" in given:
+        given["distill_from"] = parse_names(given["distill_from"])
     if layers is not None:
         return FineTuning(layers=parse_layers(layers), **given)
     alone = [name for name in given if name not in shared]

@@ -8,6 +8,8 @@ import typer
 from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
 from edgeretrain.cli.fine_tuning_options import (
     Augmentation,
+    Distillation,
+    DistillFrom,
     Epochs,
     FineTune,
     Mixup,
@@ -139,7 +141,7 @@ def retrain_command(
         typer.Option(
             min=0,
             metavar="RATE",
-            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.0003).",
+            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.001).",
             show_default=False,
         ),
     ] = None,
@@ -155,6 +157,8 @@ def retrain_command(
     patience: Patience = None,
     augmentation: Augmentation = None,
     mixup: Mixup = None,
+    distill_from: DistillFrom = None,
+    distillation: Distillation = None,
     no_mirror: NoMirror = False,
     seed: Annotated[
         int,
@@ -195,6 +199,8 @@ def retrain_command(
             "patience": patience,
             "augmentation": augmentation,
             "mixup": mixup,
+            "distill_from": distill_from,
+            "distillation": distillation,
             "mirror": False if no_mirror else None,
         },
     )

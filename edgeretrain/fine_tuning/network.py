@@ -20,7 +20,7 @@ class Network:
     spoil; its scales and offsets learn with the convolution before them.
     """
 
-    def __init__(self, model: Any, layers: Layers, *, batch_size: int, label_smoothing: float) -> None:
+    def __init__(self, model: Any, layers: Layers, *, batch_size: int) -> None:
         """Take a model as `keras_model` makes it, its weights loaded.
 
         Raises:
@@ -32,7 +32,7 @@ class Network:
         tf.config.experimental.enable_op_determinism()
         self.model = model
         self.size = int(model.input_shape[1])
-        self._batch_size, self._smoothing = batch_size, label_smoothing
+        self._batch_size = batch_size
         _unfreeze(model, layers)
         self._look = tf.function(
             lambda photos: model(_scaled(photos), training=False),
@@ -71,7 +71,7 @@ class Network:
             self._learn,
             input_signature=[
                 tf.TensorSpec(shape, tf.uint8),
-                tf.TensorSpec((self._batch_size,), tf.int64),
+                tf.TensorSpec((self._batch_size, head.weights.shape[1]), tf.float32),
                 tf.TensorSpec((self._batch_size,), tf.float32),
                 tf.TensorSpec((), tf.float32),
                 tf.TensorSpec((), tf.float32),
@@ -84,19 +84,20 @@ class Network:
         return Head(self._weights.numpy(), self._bias.numpy())
 
     def step(
-        self, photos: Pixels, labels: Rows, weights: npt.NDArray[np.float32], rate: float, share: float = 1.0
+        self, photos: Pixels, targets: Floats, weights: npt.NDArray[np.float32], rate: float, share: float = 1.0
     ) -> float:
         """Learn from one batch; its loss before that, nats.
 
         Args:
             photos: uint8 `[batch_size,S,S,3]`.
-            labels, weights: `[batch_size]`.
+            targets: what it is to say of them, `[batch_size, classes]`; see `targets.py`.
+            weights: `[batch_size]`.
             rate: the learning rate.
-            share: of each photo and its label in what is learnt; the rest is the next one's in the batch (mixup).
+            share: of each photo and its target in what is learnt; the rest is the next one's in the batch (mixup).
         """
-        return float(self._step(photos, labels, weights, np.float32(rate), np.float32(share)))
+        return float(self._step(photos, targets, weights, np.float32(rate), np.float32(share)))
 
-    def _learn(self, photos: Any, labels: Any, weights: Any, rate: Any, share: Any) -> Any:
+    def _learn(self, photos: Any, targets: Any, weights: Any, rate: Any, share: Any) -> Any:
         import tensorflow as tf
 
         def mixed(values: Any) -> Any:
@@ -105,9 +106,7 @@ class Network:
         with tf.GradientTape() as tape:
             bottlenecks = self.model(mixed(_scaled(photos)), training=False)
             chances = tf.nn.log_softmax(bottlenecks @ self._weights + self._bias)
-            classes = chances.shape[1]
-            wanted = tf.one_hot(labels, classes) * (1 - self._smoothing) + self._smoothing / classes
-            loss = -tf.reduce_sum(mixed(wanted * weights[:, None]) * chances) / self._batch_size
+            loss = -tf.reduce_sum(mixed(targets * weights[:, None]) * chances) / self._batch_size
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply_gradients(zip(tape.gradient(loss, self._learning), self._learning, strict=True))
         steps = tf.cast(self._optimizer.iterations, tf.float32)

@@ -7,6 +7,9 @@ from edgeretrain.errors import EdgeretrainError
 
 Layers = int | Literal["all"]
 
+BUNDLED = ("mobilenet_v2_100_224", "mobilenet_v1_100_224")
+"""The largest backbones that edgeretrain comes with; side by side they are better than either."""
+
 
 @dataclass(frozen=True)
 class FineTuning:
@@ -26,18 +29,23 @@ class FineTuning:
             beta distribution with this parameter, the same for a whole batch; 0: not at all. Zhang et al., "mixup:
             Beyond Empirical Risk Minimization", arXiv:1710.09412.
         label_smoothing: share of every label that is spread over all classes.
+        distill_from: names of frozen backbones, presets' or of the user's own: the network also learns what a head on
+            their bottlenecks makes of the training photos; see `targets.py`. Empty: it does not.
+        distillation: share of every label that comes from them.
     """
 
     layers: Layers = "all"
-    epochs: int = 12
-    learning_rate: float = 3e-4
+    epochs: int = 24
+    learning_rate: float = 1e-3
     batch_size: int = 32
     warm_up: float = 1
-    patience: int = 5
+    patience: int = 8
     augmentation: float = 1
     mirror: bool = True
     mixup: float = 0
     label_smoothing: float = 0
+    distill_from: tuple[str, ...] = BUNDLED
+    distillation: float = 0.7
 
     def __post_init__(self) -> None:
         for name in (
@@ -46,18 +54,21 @@ class FineTuning:
             "augmentation",
             "mixup",
             "label_smoothing",
+            "distillation",
         ):  # 1 and 1.0: the same report
             object.__setattr__(self, name, float(getattr(self, name)))
+        object.__setattr__(self, "distill_from", tuple(self.distill_from))
         checks: list[tuple[str, Any, bool, str]] = [
             ("layers", self.layers, self.layers == "all" or _whole(self.layers), "all or a number from 1"),
             ("epochs", self.epochs, _whole(self.epochs), "a number from 1"),
-            ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.0003"),
+            ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.001"),
             ("batch size", self.batch_size, _whole(self.batch_size), "a number from 1"),
             ("warm-up", self.warm_up, 0 <= self.warm_up < self.epochs, f"from 0 to below the epochs ({self.epochs})"),
             ("patience", self.patience, _whole(self.patience), "a number from 1"),
             ("augmentation", self.augmentation, 0 <= self.augmentation <= 1.5, "from 0 to 1.5"),
             ("mixup", self.mixup, 0 <= self.mixup <= 2, "from 0 to 2"),
             ("label smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "from 0 to below 1"),
+            ("distillation", self.distillation, 0 <= self.distillation <= 1, "from 0 to 1"),
         ]
         for name, value, right, allowed in checks:
             if not right:
@@ -78,6 +89,12 @@ def parse_layers(text: str) -> Layers:
         raise EdgeretrainError(
             f"--fine-tune {text!r} is not known. Give all, or how many layers are to learn, such as 20."
         ) from None
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names of backbones, separated by commas; `none`: no backbone."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return () if names == ("none",) else names
 
 
 def _whole(value: Any) -> bool:

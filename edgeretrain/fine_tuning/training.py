@@ -16,7 +16,7 @@ from edgeretrain.fine_tuning.heads import Blend, choose_blend
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.schedule import learning_rate
-from edgeretrain.head import Choice, ClassWeight, Head, Labels, Rows, choose_logistic, photo_weights
+from edgeretrain.head import Choice, ClassWeight, Floats, Head, Labels, Rows, choose_logistic, photo_weights
 
 _EPOCHS_AVERAGED = 2
 
@@ -27,16 +27,21 @@ class Lessons:
 
     Attributes:
         pixels: uint8 `[n,S,S,3]`.
-        labels: `[n]`, 0 to classes - 1.
+        labels: `[n]`, 0 to classes - 1: what the heads are fitted to, and what counts for validation.
+        targets: `[n, classes]`: what the network is to say of the training photos; see `targets.py`.
         training, validation: rows of both.
     """
 
     pixels: Pixels
     labels: Labels
-    classes: int
+    targets: Floats
     training: Rows
     validation: Rows
     class_weight: ClassWeight
+
+    @property
+    def classes(self) -> int:
+        return len(self.targets[0])
 
 
 def train(
@@ -62,8 +67,8 @@ def train(
         done: told how many batches are done, of how many.
 
     Returns:
-        A record per epoch, from epoch 0: `epoch`, `training_loss` (nats, of the photos as augmented and mixed, labels
-        smoothed; None for epoch 0), `validation_log_loss`, `validation_top1`.
+        A record per epoch, from epoch 0: `epoch`, `training_loss` (nats, of the photos as augmented and mixed, against
+        their targets; None for epoch 0), `validation_log_loss`, `validation_top1`.
     """
     steps = steps_per_epoch(len(lessons.training), options.batch_size)
     total = options.epochs * steps
@@ -91,7 +96,7 @@ def train(
                 step = (epoch - 1) * steps + len(losses)
                 done(step, total)
                 share = float(shares[len(losses)])
-                losses.append(network.step(photos, lessons.labels[rows], weights[rows], rate(step), share))
+                losses.append(network.step(photos, lessons.targets[rows], weights[rows], rate(step), share))
         learnt, average = network.weights(), network.average()
         network.set_weights(average)
         _, verdict = _refit(network, lessons, network.head)

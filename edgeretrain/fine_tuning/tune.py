@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.backbone import Backbone
+from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.calibration import DEFAULT_COUNT, Calibration
 from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.store import weights_cache
@@ -23,10 +23,11 @@ from edgeretrain.fine_tuning.augmentation import Pixels
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.pixel_file import decoded_photos
+from edgeretrain.fine_tuning.targets import soft_labels, targets
 from edgeretrain.fine_tuning.training import Lessons, best_epoch, train
-from edgeretrain.head import Head
-from edgeretrain.modelling import Options, label_indices
-from edgeretrain.photos import PhotoSet
+from edgeretrain.head import Floats, Head
+from edgeretrain.modelling import Options, label_indices, require_all
+from edgeretrain.photos import Photo, PhotoSet
 from edgeretrain.presets import BUILDABLE, Precision, Preset
 from edgeretrain.progress import Progress
 from edgeretrain.split import Split
@@ -37,14 +38,15 @@ _COMPARED = 16  # photos
 _LEAST_CORRELATION = 0.9
 
 
-def check_tunable(name: str | None, options: Options) -> Preset:
+def check_tunable(name: str | None, tuning: FineTuning, options: Options) -> Preset:
     """The preset to tune. Cheap: to be called before any work.
 
     Args:
         name: of the backbone; None for a file of the user's own.
 
     Raises:
-        EdgeretrainError: the backbone is no preset's; a head by gradient descent is wanted, too; TensorFlow is missing.
+        EdgeretrainError: the backbone is no preset's; a head by gradient descent is wanted, too; there is no backbone
+            of a name to distill from; TensorFlow is missing.
     """
     if name is None or name not in BUILDABLE:
         what = "A .tflite backbone" if name is None else f"{name}"
@@ -57,6 +59,8 @@ def check_tunable(name: str | None, options: Options) -> Preset:
             "--how-many-training-steps trains the head as retrain.py did and cannot be had with --fine-tune, which "
             "trains head and backbone for a number of --epochs. Leave one of them out."
         )
+    for other in tuning.distill_from:
+        backbone_name(other)
     if importlib.util.find_spec("tensorflow") is None:
         raise EdgeretrainError(
             'Fine-tuning needs TensorFlow, which is not installed. Run pip install "edgeretrain[tensorflow]".'
@@ -66,19 +70,25 @@ def check_tunable(name: str | None, options: Options) -> Preset:
 
 @dataclass(frozen=True)
 class Learner:
-    """A preset's network that is ready to learn, and what is known of its weights."""
+    """A preset's network that is ready to learn.
+
+    Attributes:
+        weights: what is known of the weights it starts with.
+        distilled: the backbones that it is to learn from.
+    """
 
     preset: Preset
     tuning: FineTuning
     network: Network
     weights: dict[str, Any]
+    distilled: tuple[Backbone, ...]
 
 
 def prepare(preset: Preset, tuning: FineTuning, *, progress: Progress) -> Learner:
     """Load the preset's weights into TensorFlow.
 
     Raises:
-        EdgeretrainError: TensorFlow or the weights are missing; the backbone has fewer layers.
+        EdgeretrainError: TensorFlow, the weights or a backbone to distill from is missing; there are fewer layers.
     """
     from edgeretrain.backbone.build import require_tensorflow
     from edgeretrain.backbone.keras_model import keras_model, load_weights
@@ -88,8 +98,10 @@ def prepare(preset: Preset, tuning: FineTuning, *, progress: Progress) -> Learne
     with quiet():
         model = keras_model(preset)
         load_weights(model, preset, found.path)
-        network = Network(model, tuning.layers, batch_size=tuning.batch_size, label_smoothing=tuning.label_smoothing)
-    return Learner(preset, tuning, network, found.card())
+        network = Network(model, tuning.layers, batch_size=tuning.batch_size)
+    names = tuning.distill_from if tuning.distillation else ()
+    distilled = tuple(find_backbones(name, ("float32",), progress=progress)[0] for name in names)
+    return Learner(preset, tuning, network, found.card(), distilled)
 
 
 @dataclass(frozen=True)
@@ -124,7 +136,7 @@ class Tuner:
         from edgeretrain.backbone.build import preset_source, write_backbones
 
         preset, tuning, network = self.learner.preset, self.learner.tuning, self.learner.network
-        lessons = self._lessons()
+        lessons, distillation = self._lessons()
         self._check_same_network(frozen[0], lessons.pixels)
         with quiet():
             history = train(
@@ -136,10 +148,11 @@ class Tuner:
                 done=partial(self.progress, f"Fine-tuning {preset.name}"),
             )
         best = best_epoch(history)
-        record = {"options": asdict(tuning), "best_epoch": best, "history": history}
+        told = {**asdict(tuning), "distill_from": list(tuning.distill_from)}  # as JSON has it
+        record = {"options": told, **distillation, "best_epoch": best, "history": history}
         if best == 0:
             return [], network.head, record
-        card = {**self.learner.weights, "fine_tuned": {**asdict(tuning), "seed": self.options.seed, "epoch": best}}
+        card = {**self.learner.weights, "fine_tuned": {**told, "seed": self.options.seed, "epoch": best}}
         precisions: list[Precision] = [one.precision for one in frozen]
         backbones = write_backbones(
             preset.name,
@@ -159,6 +172,7 @@ class Tuner:
         options = self.options
         photos = [[photo.digest, photo.label] for photo in (*self.split.training, *self.split.validation)]
         settings = [__version__, tf.__version__, self.learner.preset.name, self.learner.weights["sha256"]]
+        settings += [one.digest for one in self.learner.distilled]
         settings += [asdict(self.learner.tuning), options.fit, options.class_weight, options.seed]
         text = json.dumps([*settings, len(self.split.training), photos])
         return self.cache / "fine_tuning" / hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -167,7 +181,8 @@ class Tuner:
         """Remove the training's state: to be called when its result is safe."""
         shutil.rmtree(self.state, ignore_errors=True)
 
-    def _lessons(self) -> Lessons:
+    def _lessons(self) -> tuple[Lessons, dict[str, Any]]:
+        """What is learnt from, and what the report says of the distillation."""
         photos = [*self.split.training, *self.split.validation]
         pixels = decoded_photos(
             self.state / "photos.uint8",
@@ -177,11 +192,32 @@ class Tuner:
             workers=self.workers,
             progress=self.progress,
         )
-        labels = self.photo_set.labels
-        rows, learnt = np.arange(len(photos)), len(self.split.training)
-        return Lessons(
-            pixels, label_indices(labels, photos), len(labels), rows[:learnt], rows[learnt:], self.options.class_weight
+        labels, weight = label_indices(self.photo_set.labels, photos), self.options.class_weight
+        classes, learnt = len(self.photo_set.labels), len(self.split.training)
+        training, validation = np.split(np.arange(len(photos)), [learnt])
+        soft, record = None, {}
+        if self.learner.distilled:
+            values = np.concatenate([self._bottlenecks(photos, one) for one in self.learner.distilled], axis=1)
+            soft, choice = soft_labels(values, labels, classes, training, validation, weight)
+            record["distillation"] = {
+                "backbones": [{"preset": one.preset, "sha256": one.digest} for one in self.learner.distilled],
+                **asdict(choice),
+            }
+        wanted = targets(labels, classes, self.learner.tuning, soft)
+        return Lessons(pixels, labels, wanted, training, validation, weight), record
+
+    def _bottlenecks(self, photos: Sequence[Photo], backbone: Backbone) -> Floats:
+        made = compute_bottlenecks(
+            photos,
+            backbone,
+            fit=self.options.fit,
+            cache=self.cache,
+            workers=self.workers,
+            runtime=self.runtime,
+            progress=self.progress,
         )
+        require_all(made.skipped)
+        return made.values
 
     def _calibration(self, pixels: Pixels) -> Calibration:
         """Training photos drawn by chance: what the tuned layers make of them is what they will make of others."""
@@ -196,12 +232,9 @@ class Tuner:
         Raises:
             EdgeretrainError: they are not.
         """
-        photos = self.split.training[:_COMPARED]
-        made = compute_bottlenecks(
-            photos, backbone, fit=self.options.fit, cache=self.cache, workers=self.workers, runtime=self.runtime
-        )
-        own = self.learner.network.bottlenecks(pixels, np.arange(len(photos)))
-        if np.corrcoef(own.ravel(), made.values.ravel())[0, 1] < _LEAST_CORRELATION:
+        made = self._bottlenecks(self.split.training[:_COMPARED], backbone)
+        own = self.learner.network.bottlenecks(pixels, np.arange(len(made)))
+        if np.corrcoef(own.ravel(), made.ravel())[0, 1] < _LEAST_CORRELATION:
             raise EdgeretrainError(
                 f"{backbone.path}: was made from other weights than {self.learner.weights['file']}, so its frozen "
                 f"result is no start for fine-tuning these. Make it again: `edgeretrain backbone build "

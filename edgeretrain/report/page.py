@@ -25,7 +25,7 @@ from edgeretrain.report.figures import (
     wilson,
 )
 from edgeretrain.report.taught import changes, known_classes
-from edgeretrain.report.tuned import training_curve, tuned_models, verdict
+from edgeretrain.report.tuned import distilled, training_curve, tuned_models, verdict
 
 MOST_CLASSES_IN_MATRIX = 24
 MOST_PAIRS = 20
@@ -70,6 +70,7 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
         changes=changes(report),
         known=known_classes(report),
         verdict=verdict(report),
+        distilled=distilled(report),
         tuned=tuned_models(report),
         curve=training_curve(report),
         epochs=report.get("fine_tuning", {}).get("history", []),

@@ -69,6 +69,18 @@ def verdict(report: Report) -> str:
     )
 
 
+def distilled(report: Report) -> str:
+    """What was distilled from, in one sentence; "" without distillation."""
+    distillation = report.get("fine_tuning", {}).get("distillation")
+    if not distillation:
+        return ""
+    names = " and ".join(one["preset"] for one in distillation["backbones"])
+    return (
+        f"It also learnt what {names} make of the training photos; a head on their bottlenecks has "
+        f"{percent(distillation['validation_top1'])} % of the validation photos right"
+    )
+
+
 def render_tuned(report: Report) -> RenderableType:
     """Top-1, percent, and log loss, nats, on the test photos, frozen and tuned."""
     table = new_table()
@@ -91,7 +103,7 @@ def render_tuned(report: Report) -> RenderableType:
             f"{one.before['log_loss']:.3f}",
             f"{one.after['log_loss']:.3f}",
         )
-    told = Text(f"{verdict(report)}.\n")
+    told = Text("".join(f"{line}.\n" for line in (verdict(report), distilled(report)) if line))
     return Group(told, table, Text("")) if models else told
 
 

@@ -35,6 +35,10 @@ def test_all_options(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
             "0.4",
             "--mixup",
             "0.2",
+            "--distill-from",
+            "mobilenet_v1_100_224, own",
+            "--distillation",
+            "0.5",
             "--no-mirror",
             "--seed",
             "5",
@@ -44,6 +48,7 @@ def test_all_options(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
     assert vars(asked["fine_tune"]) == {
         **{"layers": 20, "epochs": 7, "learning_rate": 0.002, "batch_size": 8, "warm_up": 0.5, "patience": 2},
         **{"augmentation": 0.4, "mixup": 0.2, "mirror": False, "label_smoothing": asked["fine_tune"].label_smoothing},
+        **{"distill_from": ("mobilenet_v1_100_224", "own"), "distillation": 0.5},
     }
     assert asked["options"].sgd is None  # the learning rate is not its
     assert asked["options"].seed == 5
@@ -52,7 +57,13 @@ def test_all_options(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
 def test_all_layers(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
     cli("retrain", tmp_path, "--fine-tune", "all").fails()
     assert asked["fine_tune"].layers == "all"
+    assert asked["fine_tune"].distill_from == ("mobilenet_v2_100_224", "mobilenet_v1_100_224")
     assert asked["fine_tune"].mirror
+
+
+def test_no_distillation(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
+    cli("retrain", tmp_path, "--fine-tune", "all", "--distill-from", "none").fails()
+    assert asked["fine_tune"].distill_from == ()
 
 
 def test_without_it_the_learning_rate_is_gradient_descents(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
@@ -71,6 +82,9 @@ def test_without_it_the_learning_rate_is_gradient_descents(cli: Run, asked: dict
         (("--fine-tune", "0"), "cannot use 0 as layers"),
         (("--fine-tune", "all", "--epochs", "0"), "cannot use 0 as epochs"),
         (("--fine-tune", "all", "--learning-rate", "7"), "cannot use 7.0 as learning rate"),
+        (("--distill-from", "none"), "--distill-from is an option of fine-tuning"),
+        (("--fine-tune", "all", "--distillation", "2"), "cannot use 2.0 as distillation"),
+        (("--fine-tune", "all", "--distill-from", "mobilenet_v3"), "There is no preset"),
         (("--fine-tune", "all", "--how-many-training-steps", "10"), "cannot be had with --fine-tune"),
         (("--fine-tune", "all", "--backbone", "own.tflite", "-p", "int8"), "cannot be fine-tuned"),
     ],

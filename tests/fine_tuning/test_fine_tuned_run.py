@@ -57,8 +57,9 @@ def test_the_report(tuned: tuple[Path, Any]) -> None:
     assert json.loads((out / "report.json").read_text("utf-8")) == json.loads(json.dumps(report))
     told = report["fine_tuning"]
     assert told["options"] == {
-        **{"layers": 3, "epochs": 3, "learning_rate": 0.0003, "batch_size": 16, "warm_up": 1.0, "patience": 5},
+        **{"layers": 3, "epochs": 3, "learning_rate": 0.0003, "batch_size": 16, "warm_up": 1.0, "patience": 8},
         **{"augmentation": 0.2, "mixup": TUNING.mixup, "mirror": True, "label_smoothing": TUNING.label_smoothing},
+        **{"distill_from": ["mobilenet_v2_100_224", "mobilenet_v1_100_224"], "distillation": 0.7},
     }
     assert [one["epoch"] for one in told["history"]] == [0, 1, 2, 3]
     learnt = [one["training_loss"] for one in told["history"][1:]]
@@ -208,7 +209,7 @@ def test_a_file_of_the_users_own_cannot_be_tuned(textures: Path, tmp_path: Path)
 
 def test_a_backbone_from_elsewhere_cannot_be_tuned() -> None:
     with pytest.raises(EdgeretrainError, match=r"^from_a_hub cannot be fine-tuned"):
-        module.check_tunable("from_a_hub", Options())
+        module.check_tunable("from_a_hub", TUNING, Options())
 
 
 def test_a_head_by_gradient_descent_is_something_else(textures: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.tensorflow
 SIZE = 24
 COUNTED = ["stem", "narrow", "expand", "depthwise", "project"]
 LABELS = np.arange(8) % 2
+TARGETS = np.eye(2, dtype=np.float32)[LABELS]
 
 
 def small_model() -> Any:
@@ -47,7 +48,7 @@ def photos() -> npt.NDArray[np.uint8]:
 @pytest.fixture
 def make() -> Callable[[Layers], Network]:
     def make(layers: Layers) -> Network:
-        network = Network(small_model(), layers, batch_size=8, label_smoothing=0)
+        network = Network(small_model(), layers, batch_size=8)
         weights = np.random.default_rng(1).normal(0, 0.1, (8, 2)).astype(np.float32)
         network.start_from(Head(weights, np.zeros(2, np.float32)), average_over=4)
         return network
@@ -56,7 +57,7 @@ def make() -> Callable[[Layers], Network]:
 
 
 def learn(network: Network, photos: npt.NDArray[np.uint8], steps: int) -> list[float]:
-    return [network.step(photos, LABELS, np.ones(8, np.float32), 1e-3) for _ in range(steps)]
+    return [network.step(photos, TARGETS, np.ones(8, np.float32), 1e-3) for _ in range(steps)]
 
 
 def arrays(model: Any) -> dict[str, npt.NDArray[Any]]:
@@ -83,7 +84,7 @@ def test_only_the_top_layers_learn(
 @pytest.mark.parametrize("layers", [6, 100])
 def test_too_many_layers_are_refused_with_the_number_there_is(layers: int) -> None:
     with pytest.raises(EdgeretrainError, match=rf"has 5 layers with weights, so {layers} cannot .* up to 5\.$"):
-        Network(small_model(), layers, batch_size=8, label_smoothing=0)
+        Network(small_model(), layers, batch_size=8)
 
 
 def test_bottlenecks_are_those_of_the_scaled_photos(
@@ -102,19 +103,20 @@ def test_the_loss_counts_each_photo_by_its_weight(
     network = make(1)
 
     def loss(weights: npt.NDArray[np.float32]) -> float:
-        return network.step(photos, LABELS, weights, 0)  # at this rate, nothing is learnt
+        return network.step(photos, TARGETS, weights, 0)  # at this rate, nothing is learnt
 
     each = [loss(np.eye(8, dtype=np.float32)[index]) for index in range(8)]
     weights = np.linspace(0.2, 2, 8, dtype=np.float32)
     assert loss(weights) == pytest.approx(float(np.dot(weights, each)), rel=1e-5)
 
 
-def test_label_smoothing(photos: npt.NDArray[np.uint8]) -> None:
-    network = Network(small_model(), 1, batch_size=8, label_smoothing=0.2)
+def test_targets_may_be_shared_among_classes(photos: npt.NDArray[np.uint8]) -> None:
+    network = Network(small_model(), 1, batch_size=8)
     network.start_from(Head(np.zeros((8, 2), np.float32), np.array([1, -1], np.float32)), average_over=4)
     sure, wrong = np.log1p(np.exp(-2)), np.log1p(np.exp(2))
     expected = 0.5 * (0.9 * sure + 0.1 * wrong) + 0.5 * (0.9 * wrong + 0.1 * sure)
-    assert network.step(photos, LABELS, np.ones(8, np.float32), 0) == pytest.approx(expected, rel=1e-5)
+    smoothed = 0.8 * TARGETS + np.float32(0.1)
+    assert network.step(photos, smoothed, np.ones(8, np.float32), 0) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_average_follows_the_weights(make: Callable[[Layers], Network], photos: npt.NDArray[np.uint8]) -> None:
@@ -149,6 +151,6 @@ def test_mixup_blends_each_photo_and_its_label_with_the_next(
     scaled = photos.astype(np.float32) / 127.5 - 1
     mixed = 0.7 * scaled + 0.3 * np.roll(scaled, 1, axis=0)
     chances = np.log(network.head.probabilities(np.asarray(network.model(mixed, training=False))))
-    wanted = np.eye(2)[LABELS] * weights[:, None]
+    wanted = TARGETS * weights[:, None]
     expected = -(0.7 * wanted + 0.3 * np.roll(wanted, 1, axis=0)) * chances
-    assert network.step(photos, LABELS, weights, 0, 0.7) == pytest.approx(expected.sum() / 8, rel=1e-4)
+    assert network.step(photos, TARGETS, weights, 0, 0.7) == pytest.approx(expected.sum() / 8, rel=1e-4)

@@ -36,10 +36,11 @@ class Toy:
         assert average_over == 10  # two epochs of five steps
         self._head, self.started = head, True
 
-    def step(self, photos: np.ndarray, labels: Rows, weights: np.ndarray, rate: float, share: float) -> float:
+    def step(self, photos: np.ndarray, targets: np.ndarray, weights: np.ndarray, rate: float, share: float) -> float:
         assert self.started
         assert 0.5 <= share <= 1
         assert (weights > 0).all()
+        assert targets.shape == (4, 2)
         self.steps += 1
         self.rates.append(rate)
         self.scale = self.scale + np.float32(rate) * photos.reshape(len(photos), -1)[:, :8].mean(axis=0) / 255
@@ -70,7 +71,8 @@ def lessons() -> Lessons:
     random = np.random.default_rng(5)
     labels = np.arange(24) % 2
     pixels = random.integers(0, 200, (24, 4, 4, 3)) + 40 * labels[:, None, None, None]
-    return Lessons(pixels.astype(np.uint8), labels, 2, np.arange(18), np.arange(18, 24), "balanced")
+    targets = np.eye(2, dtype=np.float32)[labels]
+    return Lessons(pixels.astype(np.uint8), labels, targets, np.arange(18), np.arange(18, 24), "balanced")
 
 
 def told(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
@@ -146,7 +148,7 @@ def test_validation_photos_are_never_learnt_from(lessons: Lessons, tmp_path: Pat
     other = lessons.pixels.copy()
     other[lessons.validation] = 255 - other[lessons.validation]
     one, _ = run(lessons, tmp_path / "one")
-    changed = Lessons(other, lessons.labels, 2, lessons.training, lessons.validation, "balanced")
+    changed = Lessons(other, lessons.labels, lessons.targets, lessons.training, lessons.validation, "balanced")
     two, _ = run(changed, tmp_path / "two")
     assert one.rates == two.rates
     assert one.memory() == two.memory()
