@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from edgeretrain.backbone import find_backbones
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import tune as module
@@ -61,6 +62,11 @@ def test_the_report(tuned: tuple[Path, Any]) -> None:
         **{"augmentation": 0.2, "mixup": TUNING.mixup, "mirror": True, "label_smoothing": TUNING.label_smoothing},
         **{"distill_from": ["mobilenet_v2_100_224", "mobilenet_v1_100_224"], "distillation": 0.7},
     }
+    teachers = {one["preset"]: one["sha256"] for one in told["distillation"]["backbones"]}
+    assert list(teachers) == list(TUNING.distill_from)
+    (own,) = find_backbones("mobilenet_v1_100_224", ["float32"])
+    assert teachers["mobilenet_v1_100_224"] == own.digest
+    assert 0.5 < told["distillation"]["validation_top1"] <= 1
     assert [one["epoch"] for one in told["history"]] == [0, 1, 2, 3]
     learnt = [one["training_loss"] for one in told["history"][1:]]
     assert min(learnt[1:]) < learnt[0]
@@ -84,7 +90,9 @@ def test_the_backbone_says_how_it_was_tuned(tuned: tuple[Path, Any]) -> None:
         assert card == model["backbone"]
         told = card["weights"]["fine_tuned"]
         assert (told["layers"], told["seed"], told["epoch"]) == (3, 0, report["fine_tuning"]["best_epoch"])
-    assert "best after epoch" in (out / "report.html").read_text("utf-8")
+    page = (out / "report.html").read_text("utf-8")
+    assert "best after epoch" in page
+    assert "It also learnt what mobilenet_v2_100_224 and mobilenet_v1_100_224 make of the training photos" in page
 
 
 @pytest.mark.tensorflow
@@ -148,9 +156,10 @@ def test_killed_and_run_again_it_writes_the_same_bytes(
 def test_when_tuning_is_in_vain_the_models_are_the_frozen_ones(
     textures: Path, weights: Path, home: Path, tmp_path: Path
 ) -> None:
-    ruin = FineTuning(layers=3, epochs=1, warm_up=0, batch_size=16, learning_rate=0.9)
+    ruin = FineTuning(layers=3, epochs=1, warm_up=0, batch_size=16, learning_rate=0.9, distill_from=())
     report = retrain(textures, tmp_path / "tuned", preset=PRESET, precisions=["float32"], fine_tune=ruin)
     assert report["fine_tuning"]["best_epoch"] == 0
+    assert "distillation" not in report["fine_tuning"]
     retrain(textures, tmp_path / "frozen", preset=PRESET, precisions=["float32"])
     files = ("model.float32.tflite", "bottlenecks.float32.npz")
     one, other = (digests(tmp_path / folder) for folder in ("tuned", "frozen"))
@@ -210,6 +219,12 @@ def test_a_file_of_the_users_own_cannot_be_tuned(textures: Path, tmp_path: Path)
 def test_a_backbone_from_elsewhere_cannot_be_tuned() -> None:
     with pytest.raises(EdgeretrainError, match=r"^from_a_hub cannot be fine-tuned"):
         module.check_tunable("from_a_hub", TUNING, Options())
+
+
+def test_an_unknown_backbone_to_distill_from_is_refused_before_the_work(textures: Path, tmp_path: Path) -> None:
+    with pytest.raises(EdgeretrainError, match="mobilenet_v2_100_2244"):
+        retrain(textures, tmp_path / "run", fine_tune=FineTuning(distill_from=("mobilenet_v2_100_2244",)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_head_by_gradient_descent_is_something_else(textures: Path, tmp_path: Path) -> None:

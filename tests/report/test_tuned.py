@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from edgeretrain.report import render_page, render_tuned
-from edgeretrain.report.tuned import training_curve, tuned_models, verdict
+from edgeretrain.report.tuned import distilled, training_curve, tuned_models, verdict
 
 Report = dict[str, Any]
 LOSSES = (0.61, 0.64, 0.52, 0.5, 0.53)
@@ -98,6 +98,18 @@ def test_when_it_came_to_nothing(in_vain: Report, read_page: Any) -> None:
     page = read_page(render_page(in_vain, {}))
     assert told in " ".join(page.text.split())
     assert "tuned" not in page.tables
+
+
+def test_what_was_distilled_from(tuned: Report, read_page: Any) -> None:
+    assert distilled(tuned) == ""
+    teachers = [{"preset": name, "sha256": "0" * 64} for name in ("mobilenet_v2_100_224", "my_own")]
+    tuned["fine_tuning"]["distillation"] = {"backbones": teachers, "l2": 0.01, "validation_top1": 0.9137}
+    told = (
+        "It also learnt what mobilenet_v2_100_224 and my_own make of the training photos; a head on their bottlenecks "
+        "has 91.4 % of the validation photos right."
+    )
+    assert told in terminal(tuned)
+    assert told in " ".join(read_page(render_page(tuned, {})).text.split())
 
 
 def test_without_fine_tuning_nothing_is_said(report: Report, read_page: Any) -> None:
