@@ -53,7 +53,7 @@ def retrain(
         preset: which backbone: see `edgeretrain.presets`, or one that `edgeretrain backbone build` named.
         precisions: of the models; each gets a head trained on the bottlenecks of its own backbone.
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.
-        fine_tune: let the preset's weights learn from the photos, too; needs TensorFlow. What a frozen backbone gives
+        fine_tune: let the backbone learn from the photos, too; needs TensorFlow. What a frozen backbone gives
             is computed as well and told beside it. A run that was stopped goes on after its last finished epoch.
         strict: refuse to go on when a photo cannot be read.
         keep_bottlenecks: write them, so that `teach` can add classes later without these photos.
@@ -76,16 +76,20 @@ def retrain(
             "Validation and testing percentages must be above 0: the one chooses the head, the other proves it."
         )
     name = None if backbone else backbone_name(preset)
-    tunable = check_tunable(name, fine_tune, options) if fine_tune else None
+    own = Path(backbone) if backbone else None
+    if fine_tune:
+        check_tunable(own, precisions, fine_tune, options)
     check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
     with new_run_folder(Path(out)) as folder:
         photo_set = find_photos(photos, strict=strict, progress=progress)
         digest = photo_set.digest
         options.split(photo_set)  # a class with too few photos is told before any work
-        own = Path(backbone) if backbone else None
-        backbones = find_backbones(preset, precisions, backbone=own, progress=progress)
-        learner = prepare(tunable, fine_tune, progress=progress) if tunable and fine_tune else None
+        # What is tuned is the float32 backbone, whichever precisions are asked for.
+        wanted = _in_table_order([*precisions, "float32"]) if fine_tune else precisions
+        found = find_backbones(preset, wanted, backbone=own, progress=progress)
+        backbones = [one for one in found if one.precision in precisions]
+        learner = prepare(found[0], fine_tune, progress=progress) if fine_tune else None
         workshop = Workshop(folder, options, keep_bottlenecks, progress)
         runner = _Run(workshop, Path(cache) if cache else cache_folder(), loaded, workers)
         heads = []
@@ -225,5 +229,5 @@ class _Run:
 
 
 def _backbone_record(backbone: Backbone) -> dict[str, Any]:
-    kept = ("weights", "source", "calibration", "converter")
+    kept = ("weights", "source", "fine_tuned", "calibration", "converter")
     return {"sha256": backbone.digest, **{key: backbone.card[key] for key in kept if key in backbone.card}}

@@ -95,7 +95,8 @@ def write_backbone(folder: Path, model: bytes, card: dict[str, Any]) -> Backbone
     write_whole(path, model)
     text = json.dumps(card, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     write_whole(card_path(path), text.encode())
-    return Backbone(path, card["preset"], card["precision"], card["resolution"], card)
+    # As it will be read: a report tells the card, and must be the same whether the backbone was just made or found.
+    return Backbone(path, card["preset"], card["precision"], card["resolution"], json.loads(text))
 
 
 def write_whole(path: Path, data: bytes) -> None:

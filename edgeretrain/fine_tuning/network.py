@@ -1,13 +1,12 @@
-"""A preset's Keras model with a head on it, ready to learn. Needs TensorFlow."""
+"""A backbone with a head on it, ready to learn. Needs TensorFlow."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning.augmentation import Pixels
-from edgeretrain.fine_tuning.options import Layers
+from edgeretrain.fine_tuning.unfrozen import Unfrozen
 from edgeretrain.head import Floats, Head, Rows
 
 _BATCH = 32  # photos, when the network only looks
@@ -16,35 +15,30 @@ _BATCH = 32  # photos, when the network only looks
 class Network:
     """Photos -> bottlenecks -> class scores, with the weights of the top layers and of the head free to change.
 
-    Batch normalisation stays in inference mode: its statistics are ImageNet's, which a few hundred photos would only
-    spoil; its scales and offsets learn with the convolution before them.
+    Attributes:
+        backbone: what learns.
+        length: d, numbers in a bottleneck.
     """
 
-    def __init__(self, model: Any, layers: Layers, *, batch_size: int) -> None:
-        """Take a model as `keras_model` makes it, its weights loaded.
-
-        Raises:
-            EdgeretrainError: it has fewer layers than that.
-        """
+    def __init__(self, backbone: Unfrozen, *, batch_size: int) -> None:
+        """Put a head on a backbone; `start_from` says which."""
         import tensorflow as tf
 
         # From here on, equal runs give equal numbers; it holds for the whole process.
         tf.config.experimental.enable_op_determinism()
-        self.model = model
-        self.size = int(model.input_shape[1])
+        self.backbone, self.length, self._size = backbone, backbone.length, backbone.size
         self._batch_size = batch_size
-        _unfreeze(model, layers)
         self._look = tf.function(
-            lambda photos: model(_scaled(photos), training=False),
-            input_signature=[tf.TensorSpec((_BATCH, self.size, self.size, 3), tf.uint8)],
+            lambda photos: backbone(self._scaled(photos)),
+            input_signature=[tf.TensorSpec((_BATCH, self._size, self._size, 3), tf.uint8)],
         )
 
     def bottlenecks(self, pixels: Pixels, rows: Rows) -> Floats:
         """The bottlenecks float32 `[len(rows), d]` of these photos of uint8 `[n,S,S,3]`."""
         import tensorflow as tf
 
-        values = np.empty((len(rows), self.model.output_shape[-1]), np.float32)
-        block = np.zeros((_BATCH, self.size, self.size, 3), np.uint8)
+        values = np.empty((len(rows), self.length), np.float32)
+        block = np.zeros((_BATCH, self._size, self._size, 3), np.uint8)
         for start in range(0, len(rows), _BATCH):
             some = rows[start : start + _BATCH]
             block[: len(some)] = pixels[some]
@@ -52,7 +46,7 @@ class Network:
         return values
 
     def start_from(self, head: Head, *, average_over: int) -> None:
-        """Put the frozen result's head on the model, and make the optimizer ready.
+        """Put the frozen result's head on the backbone, and make the optimizer ready.
 
         Args:
             average_over: steps; the average of the weights reaches about so far back.
@@ -62,11 +56,11 @@ class Network:
         self._decay = 1 - 1 / max(2, average_over)
         self._weights = tf.Variable(head.weights, name="head_weights")
         self._bias = tf.Variable(head.bias, name="head_bias")
-        self._learning = [*self.model.trainable_variables, self._weights, self._bias]
+        self._learning = [*self.backbone.variables, self._weights, self._bias]
         self._optimizer = tf.keras.optimizers.Adam(1.0)
         self._optimizer.build(self._learning)
         self._average = [tf.Variable(variable, trainable=False) for variable in self._learning]
-        shape = (self._batch_size, self.size, self.size, 3)
+        shape = (self._batch_size, self._size, self._size, 3)
         self._step = tf.function(
             self._learn,
             input_signature=[
@@ -104,7 +98,7 @@ class Network:
             return share * values + (1 - share) * tf.roll(values, 1, axis=0)
 
         with tf.GradientTape() as tape:
-            bottlenecks = self.model(mixed(_scaled(photos)), training=False)
+            bottlenecks = self.backbone(mixed(self._scaled(photos)))
             chances = tf.nn.log_softmax(bottlenecks @ self._weights + self._bias)
             loss = -tf.reduce_sum(mixed(targets * weights[:, None]) * chances) / self._batch_size
         self._optimizer.learning_rate.assign(rate)
@@ -117,7 +111,7 @@ class Network:
         return loss
 
     def weights(self) -> list[npt.NDArray[Any]]:
-        """What has been learnt: the free weights of the model, then those of the head."""
+        """What has been learnt: the free weights of the backbone, then those of the head."""
         return [variable.numpy() for variable in self._learning]
 
     def set_weights(self, values: list[npt.NDArray[Any]]) -> None:
@@ -138,27 +132,7 @@ class Network:
         for variable, value in zip((*self._optimizer.variables, *self._average), values, strict=True):
             variable.assign(value)
 
+    def _scaled(self, photos: Any) -> Any:
+        import tensorflow as tf
 
-def _scaled(photos: Any) -> Any:
-    import tensorflow as tf
-
-    from edgeretrain.backbone.keras_model import SCALING
-
-    return SCALING.of_tensor(tf.cast(photos, tf.float32), "scaled")
-
-
-def _unfreeze(model: Any, layers: Layers) -> None:
-    """Let the top layers learn: so many that have weights of their own, and all that lies above the lowest of them."""
-    own = [
-        index
-        for index, layer in enumerate(model.layers)
-        if layer.weights and type(layer).__name__ != "BatchNormalization"
-    ]
-    if layers != "all" and layers > len(own):
-        raise EdgeretrainError(
-            f"This backbone has {len(own)} layers with weights, so {layers} cannot be fine-tuned. "
-            f"Use --fine-tune all, or a number up to {len(own)}."
-        )
-    first = 0 if layers == "all" else own[-layers]
-    for index, layer in enumerate(model.layers):
-        layer.trainable = index >= first
+        return self.backbone.scaling.of_tensor(tf.cast(photos, tf.float32), "scaled")

@@ -142,5 +142,4 @@ def _refit(network: Network, lessons: Lessons, trained: Head | None = None) -> t
 
 
 def _any_head(network: Network, lessons: Lessons) -> Head:
-    length = int(network.model.output_shape[-1])
-    return Head(np.zeros((length, lessons.classes), np.float32), np.zeros(lessons.classes, np.float32))
+    return Head(np.zeros((network.length, lessons.classes), np.float32), np.zeros(lessons.classes, np.float32))

@@ -1,4 +1,4 @@
-"""From photos and a preset to tuned backbone files. Needs TensorFlow."""
+"""From photos and a backbone to tuned backbone files. Needs TensorFlow."""
 
 import hashlib
 import importlib.util
@@ -15,8 +15,7 @@ import numpy as np
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.calibration import DEFAULT_COUNT, Calibration
 from edgeretrain.backbone.quiet import quiet
-from edgeretrain.backbone.store import weights_cache
-from edgeretrain.backbone.weights import find_weights
+from edgeretrain.backbone.source import Source
 from edgeretrain.bottlenecks import compute_bottlenecks
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning.augmentation import Pixels
@@ -25,83 +24,76 @@ from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.pixel_file import decoded_photos
 from edgeretrain.fine_tuning.targets import soft_labels, targets
 from edgeretrain.fine_tuning.training import Lessons, best_epoch, train
+from edgeretrain.fine_tuning.unfrozen import Unfrozen
 from edgeretrain.head import Floats, Head
 from edgeretrain.modelling import Options, label_indices, require_all
 from edgeretrain.photos import Photo, PhotoSet
-from edgeretrain.presets import BUILDABLE, Precision, Preset
+from edgeretrain.presets import Precision
 from edgeretrain.progress import Progress
 from edgeretrain.split import Split
 from edgeretrain.tflite.runtime import Runtime
 from edgeretrain.version import __version__
 
-_COMPARED = 16  # photos
-_LEAST_CORRELATION = 0.9
+_KEPT = ("architecture", "alpha", "weights", "source")
 
 
-def check_tunable(name: str | None, tuning: FineTuning, options: Options) -> Preset:
-    """The preset to tune. Cheap: to be called before any work.
+def check_tunable(backbone: Path | None, precisions: Sequence[Precision], tuning: FineTuning, options: Options) -> None:
+    """Whether a run can be fine-tuned. Cheap: to be called before any work.
 
     Args:
-        name: of the backbone; None for a file of the user's own.
+        backbone: a file of the user's own in place of a preset's.
 
     Raises:
-        EdgeretrainError: the backbone is no preset's; a head by gradient descent is wanted, too; there is no backbone
-            of a name to distill from; TensorFlow is missing.
+        EdgeretrainError: such a file of integers; a head by gradient descent is wanted, too; there is no backbone of a
+            name to distill from; TensorFlow is missing.
     """
-    if name is None or name not in BUILDABLE:
-        what = "A .tflite backbone" if name is None else f"{name}"
+    if backbone is not None and list(precisions) != ["float32"]:
         raise EdgeretrainError(
-            f"{what} cannot be fine-tuned: it is a finished file, and only a preset's weights can learn on. "
-            "Use --preset, or leave --fine-tune out."
+            f"{backbone} cannot be fine-tuned: only float32 weights learn. Make a backbone of it, "
+            f"`edgeretrain backbone build NAME --from {backbone}`, and give --preset NAME; or give a float32 file."
         )
     if options.sgd is not None:
         raise EdgeretrainError(
             "--how-many-training-steps trains the head as retrain.py did and cannot be had with --fine-tune, which "
             "trains head and backbone for a number of --epochs. Leave one of them out."
         )
-    for other in tuning.distill_from:
-        backbone_name(other)
+    for name in tuning.distill_from:
+        backbone_name(name)
     if importlib.util.find_spec("tensorflow") is None:
         raise EdgeretrainError(
             'Fine-tuning needs TensorFlow, which is not installed. Run pip install "edgeretrain[tensorflow]".'
         )
-    return BUILDABLE[name]
 
 
 @dataclass(frozen=True)
 class Learner:
-    """A preset's network that is ready to learn.
+    """A network that is ready to learn.
 
     Attributes:
-        weights: what is known of the weights it starts with.
+        backbone: the float32 file that it starts from.
         distilled: the backbones that it is to learn from.
     """
 
-    preset: Preset
+    backbone: Backbone
     tuning: FineTuning
     network: Network
-    weights: dict[str, Any]
     distilled: tuple[Backbone, ...]
 
 
-def prepare(preset: Preset, tuning: FineTuning, *, progress: Progress) -> Learner:
-    """Load the preset's weights into TensorFlow.
+def prepare(backbone: Backbone, tuning: FineTuning, *, progress: Progress) -> Learner:
+    """Load a float32 backbone into TensorFlow.
 
     Raises:
-        EdgeretrainError: TensorFlow, the weights or a backbone to distill from is missing; there are fewer layers.
+        EdgeretrainError: TensorFlow or a backbone to distill from is missing; the backbone has fewer layers, or an
+            operator that cannot be translated.
     """
     from edgeretrain.backbone.build import require_tensorflow
-    from edgeretrain.backbone.keras_model import keras_model, load_weights
 
     require_tensorflow()
-    found = find_weights(preset, weights_cache(), progress=progress)
-    with quiet():
-        model = keras_model(preset)
-        load_weights(model, preset, found.path)
-        network = Network(model, tuning.layers, batch_size=tuning.batch_size)
+    network = Network(Unfrozen(backbone.path, tuning.layers), batch_size=tuning.batch_size)
     names = tuning.distill_from if tuning.distillation else ()
     distilled = tuple(find_backbones(name, ("float32",), progress=progress)[0] for name in names)
-    return Learner(preset, tuning, network, found.card(), distilled)
+    return Learner(backbone, tuning, network, distilled)
 
 
 @dataclass(frozen=True)
@@ -131,13 +123,13 @@ class Tuner:
             them; and the report's record.
 
         Raises:
-            EdgeretrainError: the frozen backbones were made from other weights; a photo changed; no room on the disk.
+            EdgeretrainError: a photo changed; no room on the disk.
         """
-        from edgeretrain.backbone.build import preset_source, write_backbones
+        from edgeretrain.backbone.build import write_backbones
 
-        preset, tuning, network = self.learner.preset, self.learner.tuning, self.learner.network
+        tuning, network = self.learner.tuning, self.learner.network
+        name = self.learner.backbone.preset
         lessons, distillation = self._lessons()
-        self._check_same_network(frozen[0], lessons.pixels)
         with quiet():
             history = train(
                 network,
@@ -145,18 +137,17 @@ class Tuner:
                 tuning,
                 seed=self.options.seed,
                 state_file=self.state / "state.npz",
-                done=partial(self.progress, f"Fine-tuning {preset.name}"),
+                done=partial(self.progress, f"Fine-tuning {name}"),
             )
         best = best_epoch(history)
         told = {**asdict(tuning), "distill_from": list(tuning.distill_from)}  # as JSON has it
         record = {"options": told, **distillation, "best_epoch": best, "history": history}
         if best == 0:
             return [], network.head, record
-        card = {**self.learner.weights, "fine_tuned": {**told, "seed": self.options.seed, "epoch": best}}
         precisions: list[Precision] = [one.precision for one in frozen]
         backbones = write_backbones(
-            preset.name,
-            preset_source(preset, network.model, card),
+            name,
+            self._source({**told, "seed": self.options.seed, "epoch": best}),
             precisions,
             calibration=self._calibration(lessons.pixels) if "int8" in precisions else None,
             out=out,
@@ -171,8 +162,8 @@ class Tuner:
 
         options = self.options
         photos = [[photo.digest, photo.label] for photo in (*self.split.training, *self.split.validation)]
-        settings = [__version__, tf.__version__, self.learner.preset.name, self.learner.weights["sha256"]]
-        settings += [one.digest for one in self.learner.distilled]
+        settings = [__version__, tf.__version__]
+        settings += [one.digest for one in (self.learner.backbone, *self.learner.distilled)]
         settings += [asdict(self.learner.tuning), options.fit, options.class_weight, options.seed]
         text = json.dumps([*settings, len(self.split.training), photos])
         return self.cache / "fine_tuning" / hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -187,7 +178,7 @@ class Tuner:
         pixels = decoded_photos(
             self.state / "photos.uint8",
             photos,
-            self.learner.preset.resolution,
+            self.learner.network.backbone.size,
             self.options.fit,
             workers=self.workers,
             progress=self.progress,
@@ -226,17 +217,12 @@ class Tuner:
         card = {"source": "training photos", "photos": len(drawn), "seed": self.options.seed}
         return Calibration([np.array(pixels[row]) for row in np.sort(drawn)], card)
 
-    def _check_same_network(self, backbone: Backbone, pixels: Pixels) -> None:
-        """Whether the weights that are to learn are those that the frozen backbone was made from.
-
-        Raises:
-            EdgeretrainError: they are not.
-        """
-        made = self._bottlenecks(self.split.training[:_COMPARED], backbone)
-        own = self.learner.network.bottlenecks(pixels, np.arange(len(made)))
-        if np.corrcoef(own.ravel(), made.ravel())[0, 1] < _LEAST_CORRELATION:
-            raise EdgeretrainError(
-                f"{backbone.path}: was made from other weights than {self.learner.weights['file']}, so its frozen "
-                f"result is no start for fine-tuning these. Make it again: `edgeretrain backbone build "
-                f"{self.learner.preset.name}`."
-            )
+    def _source(self, fine_tuned: dict[str, Any]) -> Source:
+        """The tuned network, whose card says what the frozen one's said, and how it was tuned."""
+        backbone, network = self.learner.backbone, self.learner.network.backbone
+        card = {key: backbone.card[key] for key in _KEPT if key in backbone.card} or {
+            "architecture": backbone.preset,
+            "source": {"kind": "TFLite file", "file": backbone.path.name, "sha256": backbone.digest},
+        }
+        parameters = int(backbone.card.get("parameters", network.parameters))
+        return Source(network, network.size, network.scaling, parameters, {**card, "fine_tuned": fine_tuned})

@@ -154,6 +154,13 @@ def test_writing_leaves_the_two_files_and_nothing_else(tmp_path: Path) -> None:
     assert put(tmp_path).with_suffix(".json").read_text() == text
 
 
+def test_a_card_is_told_in_the_same_order_when_it_was_just_written(tmp_path: Path) -> None:
+    bundled = find_backbone("mobilenet_v2_100_224", "int8")
+    card = {key: bundled.card[key] for key in reversed(bundled.card)}
+    written = write_backbone(tmp_path, bundled.path.read_bytes(), card)
+    assert json.dumps(written.card) == json.dumps(read_backbone(written.path).card)
+
+
 def test_reading_needs_a_card_that_fits(tmp_path: Path) -> None:
     path = put(tmp_path)
     assert read_backbone(path).card["bytes"] == 5

@@ -4,13 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from edgeretrain.backbone.scaling import Scaling
+from edgeretrain.backbone.source import Source
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.presets import get_preset
 
 PRESET = "mobilenet_v2_035_96"
 LAYERS = 52
+SIZE = 24
+SMALL_LAYERS = 5
 
 
 def random_model() -> Any:
@@ -31,3 +36,29 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGERETRAIN_WEIGHTS", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A float32 backbone of five layers: convolutions with batch normalisation, a bottleneck of 8."""
+    keras = pytest.importorskip("tensorflow").keras
+    from edgeretrain.backbone.build import write_backbones
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(4)
+    value = photo = keras.Input((SIZE, SIZE, 3))
+    for name in ("stem", "narrow", "expand", "depthwise", "project"):
+        if name == "depthwise":
+            value = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False)(value)
+        else:
+            value = keras.layers.Conv2D(8, 3, strides=1 + (name == "stem"), use_bias=False)(value)
+        value = keras.layers.BatchNormalization()(value)
+        value = keras.layers.ReLU(6)(value)
+    model = keras.Model(photo, keras.layers.GlobalAveragePooling2D()(value))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_variance.assign(np.full(8, 0.3, np.float32))
+    source = Source(lambda scaled: model(scaled, training=False), SIZE, Scaling.between(-1, 1), 0, {})
+    out = tmp_path_factory.mktemp("small")
+    (backbone,) = write_backbones("small", source, ["float32"], calibration=None, out=out)
+    return backbone.path

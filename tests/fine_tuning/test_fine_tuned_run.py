@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,15 +15,19 @@ from typing import Any
 import pytest
 
 from edgeretrain.backbone import find_backbones
+from edgeretrain.backbone.artifact import sha256
+from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import tune as module
 from edgeretrain.head import Sgd
 from edgeretrain.modelling import Options
 from edgeretrain.pipeline import retrain
+from edgeretrain.presets import PRECISIONS
 from fine_tuning.conftest import LAYERS, PRESET
 
 TUNING = FineTuning(layers=3, epochs=3, batch_size=16, learning_rate=3e-4, augmentation=0.2)
+OWN = FineTuning(epochs=4, batch_size=16, learning_rate=3e-3, distill_from=())
 ARGUMENTS = (
     *("--fine-tune", "3", "--epochs", "3", "--train-batch-size", "16", "--learning-rate", "0.0003"),
     *("--augmentation", "0.2", "-p", "float32"),
@@ -88,7 +93,8 @@ def test_the_backbone_says_how_it_was_tuned(tuned: tuple[Path, Any]) -> None:
     for model in report["models"]:
         card = read_package(out / model["file"]).card["backbone"]
         assert card == model["backbone"]
-        told = card["weights"]["fine_tuned"]
+        told = card["fine_tuned"]
+        assert "licence" in card["weights"]
         assert (told["layers"], told["seed"], told["epoch"]) == (3, 0, report["fine_tuning"]["best_epoch"])
     page = (out / "report.html").read_text("utf-8")
     assert "best after epoch" in page
@@ -174,24 +180,37 @@ def test_too_many_layers_are_refused_before_the_work(textures: Path, weights: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_weights_of_another_network_are_refused(textures: Path, weights: Path, home: Path, tmp_path: Path) -> None:
-    from edgeretrain.backbone.build import build_backbones
-    from edgeretrain.backbone.keras_model import keras_model, randomize
-    from edgeretrain.backbone.weights import weights_file
-    from edgeretrain.presets import get_preset
+@pytest.mark.tensorflow
+def test_a_file_of_the_users_own_learns(textures: Path, small_backbone: Path, home: Path, tmp_path: Path) -> None:
+    own = tmp_path / "theirs.tflite"
+    shutil.copy(small_backbone, own)
+    report = retrain(textures, tmp_path / "run", precisions=["float32"], backbone=own, fine_tune=OWN)
+    (model,) = report["models"]
+    assert report["fine_tuning"]["best_epoch"] > 0
+    assert model["backbone"]["sha256"] != sha256(own)
+    assert model["backbone"]["source"] == {"kind": "TFLite file", "file": "theirs.tflite", "sha256": sha256(own)}
+    assert model["backbone"]["fine_tuned"]["layers"] == "all"
 
-    cache, other = tmp_path / "cache", tmp_path / "weights"
-    other.mkdir()
-    model = keras_model(get_preset(PRESET))
-    randomize(model, seed=1)
-    model.save(other / weights_file(get_preset(PRESET)))
+
+@pytest.mark.slow
+def test_a_backbone_from_elsewhere_learns_in_all_precisions(
+    textures: Path, small_backbone: Path, home: Path, tmp_path: Path
+) -> None:
+    from edgeretrain.backbone.build import build_from_source
+    from edgeretrain.backbone.source import Wishes
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EDGERETRAIN_CACHE", str(cache))
-        build_backbones(PRESET, ["float32"], weights=None, calibration=None, out=cache / "backbones")
-        patch.setenv("EDGERETRAIN_WEIGHTS", str(other))
-        with pytest.raises(EdgeretrainError, match="was made from other weights"):
-            retrain(textures, tmp_path / "run", preset=PRESET, precisions=["float32"], fine_tune=TUNING)
+        patch.setenv("EDGERETRAIN_CACHE", str(tmp_path))
+        wishes = Wishes(scaling=Scaling.between(0, 255))
+        build_from_source(
+            "elsewhere", str(small_backbone), PRECISIONS, wishes=wishes, calibration=None, out=tmp_path / "backbones"
+        )
+        report = retrain(textures, tmp_path / "run", preset="elsewhere", precisions=PRECISIONS, fine_tune=OWN)
+    assert report["fine_tuning"]["best_epoch"] > 0
+    assert [model["precision"] for model in report["models"]] == list(PRECISIONS)
+    for model in report["models"]:
+        assert model["backbone"]["source"]["kind"] == "TFLite file"
+        assert model["evaluation"]["top1"] >= model["frozen"]["evaluation"]["top1"] - 0.1
 
 
 # What it refuses without TensorFlow
@@ -211,14 +230,9 @@ def test_without_tensorflow_the_extra_is_named(no_tensorflow: None, textures: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_of_the_users_own_cannot_be_tuned(textures: Path, tmp_path: Path) -> None:
-    with pytest.raises(EdgeretrainError, match=r"^A \.tflite backbone cannot be fine-tuned: it is a finished file"):
+def test_a_file_of_integers_cannot_be_tuned(textures: Path, tmp_path: Path) -> None:
+    with pytest.raises(EdgeretrainError, match=r"^own\.tflite cannot be fine-tuned: only float32 weights learn"):
         retrain(textures, tmp_path / "run", precisions=["int8"], backbone="own.tflite", fine_tune=TUNING)
-
-
-def test_a_backbone_from_elsewhere_cannot_be_tuned() -> None:
-    with pytest.raises(EdgeretrainError, match=r"^from_a_hub cannot be fine-tuned"):
-        module.check_tunable("from_a_hub", TUNING, Options())
 
 
 def test_an_unknown_backbone_to_distill_from_is_refused_before_the_work(textures: Path, tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ OPTIONS = FineTuning(epochs=5, batch_size=4, patience=5, learning_rate=0.01)
 class Toy:
     """Stands in for a `Network`: its bottlenecks are 8 numbers of the photo times `scale`, which every step changes."""
 
-    class model:
-        output_shape = (None, 8)
+    length = 8
 
     def __init__(self) -> None:
         self.scale = np.ones(8, np.float32)
