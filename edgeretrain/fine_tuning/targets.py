@@ -57,12 +57,11 @@ def soft_labels(
 def folds(labels: Labels) -> npt.NDArray[np.int64]:
     """The fold of each photo `[n]`, 0 to FOLDS - 1; -1 for the only photo of a class, which cannot be held out.
 
-    Every class is cut into runs of photos that follow each other: pictures of one scene tend to, and must not teach
-    what is asked of the others.
+    Every class is dealt out in turn, so that each fold is like the others.
     """
     fold = np.full(len(labels), -1, np.int64)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)
         if len(of_class) > 1:
-            fold[of_class] = np.arange(len(of_class)) * FOLDS // len(of_class)
+            fold[of_class] = np.arange(len(of_class)) % FOLDS
     return fold
