@@ -35,13 +35,16 @@ def main() -> None:
     parser.add_argument("--precisions", default=",".join(PRECISIONS), help="separated by commas")
     parser.add_argument("--seeds", type=int, default=3, help="runs of split 0")
     parser.add_argument("--splits", type=int, default=0, help="further splits, one run each")
+    parser.add_argument("--first-split", type=int, default=1, help="the first of these")
     arguments = parser.parse_args()
     photos = Path(arguments.photos or Path(os.environ.get("EDGERETRAIN_PHOTOS", "")) / "flower_photos")
     if not photos.is_dir():
         sys.exit(f"{photos}: no such folder. Set EDGERETRAIN_PHOTOS, or give --photos.")
     precisions = parse_precisions([arguments.precisions])
     tuning = FineTuning(layers=parse_layers(arguments.fine_tune), epochs=arguments.epochs)
-    runs = [(0, seed) for seed in range(arguments.seeds)] + [(split, 0) for split in range(1, arguments.splits + 1)]
+    first = arguments.first_split
+    runs = [(0, seed) for seed in range(arguments.seeds)]
+    runs += [(split, 0) for split in range(first, first + arguments.splits)]
     print(f"# {arguments.preset} on {photos.name}\n\n{machine()}\n\n{tuning}\n")
     told = []
     with tempfile.TemporaryDirectory() as scratch:
