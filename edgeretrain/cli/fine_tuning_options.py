@@ -32,7 +32,7 @@ WarmUp = Annotated[
 Patience = Annotated[
     int | None,
     typer.Option(
-        "--patience", metavar="EPOCHS", help="Fine-tuning: stop after so many epochs without progress. Default: 8."
+        "--patience", metavar="EPOCHS", help="Fine-tuning: stop after so many epochs without progress. Default: 12."
     ),
 ]
 Augmentation = Annotated[

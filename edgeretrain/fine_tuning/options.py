@@ -22,7 +22,8 @@ class FineTuning:
         learning_rate: of Adam, at its highest.
         batch_size: photos per step.
         warm_up: epochs in which the learning rate rises from 0; then it falls along a cosine, to 0 at the last epoch.
-        patience: stop after so many epochs in a row without a lower validation log loss.
+        patience: stop after so many epochs in a row without a lower validation log loss. While the learning rate is
+            high, that may rise for a while before it falls further than ever.
         augmentation: how much crops, brightness and contrast vary: 0 not at all, 1 as usual; see `augmentation.py`.
         mirror: mirror every second photo left to right, by chance; wrong where left and right tell classes apart.
         mixup: every photo is blended with another one of its batch, and so are their labels, the shares drawn from a
@@ -39,7 +40,7 @@ class FineTuning:
     learning_rate: float = 1e-3
     batch_size: int = 32
     warm_up: float = 1
-    patience: int = 8
+    patience: int = 12
     augmentation: float = 1
     mirror: bool = True
     mixup: float = 0

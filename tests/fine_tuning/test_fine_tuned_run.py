@@ -63,7 +63,7 @@ def test_the_report(tuned: tuple[Path, Any]) -> None:
     assert json.loads((out / "report.json").read_text("utf-8")) == json.loads(json.dumps(report))
     told = report["fine_tuning"]
     assert told["options"] == {
-        **{"layers": 3, "epochs": 3, "learning_rate": 0.0003, "batch_size": 16, "warm_up": 1.0, "patience": 8},
+        **{"layers": 3, "epochs": 3, "learning_rate": 0.0003, "batch_size": 16, "warm_up": 1.0, "patience": 12},
         **{"augmentation": 0.2, "mixup": TUNING.mixup, "mirror": True, "label_smoothing": TUNING.label_smoothing},
         **{"distill_from": ["mobilenet_v2_100_224", "mobilenet_v1_100_224"], "distillation": 0.7},
     }
