@@ -22,8 +22,8 @@ class FineTuning:
         learning_rate: of Adam, at its highest.
         batch_size: photos per step.
         warm_up: epochs in which the learning rate rises from 0; then it falls along a cosine, to 0 at the last epoch.
-        patience: stop after so many epochs in a row without a lower validation log loss. While the learning rate is
-            high, that may rise for a while before it falls further than ever.
+        patience: stop after so many epochs in a row that the validation photos find worse than the best; see
+            `training.best_epoch`. While the learning rate is high, they may for a while, before it pays off.
         augmentation: how much crops, brightness and contrast vary: 0 not at all, 1 as usual; see `augmentation.py`.
         mirror: mirror every second photo left to right, by chance; wrong where left and right tell classes apart.
         mixup: every photo is blended with another one of its batch, and so are their labels, the shares drawn from a

@@ -12,11 +12,11 @@ import numpy as np
 from edgeretrain.fine_tuning.augmentation import Pixels
 from edgeretrain.fine_tuning.batches import epoch_batches, mixup_shares, steps_per_epoch
 from edgeretrain.fine_tuning.checkpoint import State, read_state, write_state
-from edgeretrain.fine_tuning.heads import Blend, choose_blend
+from edgeretrain.fine_tuning.heads import blend, choose_blend
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.schedule import learning_rate
-from edgeretrain.head import Choice, ClassWeight, Floats, Head, Labels, Rows, choose_logistic, photo_weights
+from edgeretrain.head import ClassWeight, Floats, Head, Labels, Rows, choose_logistic, log_loss, photo_weights
 
 _EPOCHS_AVERAGED = 2
 
@@ -58,9 +58,8 @@ def train(
     What counts is the moving average of the weights over the last two epochs (Polyak and Juditsky, SIAM J. Control
     Optim. 30, 1992): it is better than the weights themselves while the learning rate is high, and that is before they
     know the training photos by heart. After each epoch it gets the head that the model that ships would get (see
-    `heads.py`); the best epoch is the one where this head has the least validation log loss. Epoch 0 is the frozen
-    network, and its head the one that tuning starts with (linear probing, then fine-tuning: Kumar et al.,
-    arXiv:2202.10054).
+    `heads.py`), and the validation photos judge it; see `best_epoch`. Epoch 0 is the frozen network, and its head the
+    one that tuning starts with (linear probing, then fine-tuning: Kumar et al., arXiv:2202.10054).
 
     Args:
         state_file: written after every epoch; a training that finds it goes on from there.
@@ -68,7 +67,8 @@ def train(
 
     Returns:
         A record per epoch, from epoch 0: `epoch`, `training_loss` (nats, of the photos as augmented and mixed, against
-        their targets; None for epoch 0), `validation_log_loss`, `validation_top1`.
+        their targets; None for epoch 0), `validation_log_loss`, its standard error `validation_error`,
+        `validation_top1`.
     """
     steps = steps_per_epoch(len(lessons.training), options.batch_size)
     total = options.epochs * steps
@@ -111,8 +111,16 @@ def train(
 
 
 def best_epoch(history: list[dict[str, Any]]) -> int:
-    """The first epoch with the least validation log loss."""
-    return int(np.argmin([record["validation_log_loss"] for record in history]))
+    """The last epoch that the validation photos cannot tell from the one with the least log loss: no more than one
+    standard error from it (Breiman et al., Classification and Regression Trees, 1984, 3.4.3), and below epoch 0's.
+
+    The very least of many epochs is a matter of luck when a hundred photos judge; and the later an epoch, the lower the
+    learning rate.
+    """
+    losses = [record["validation_log_loss"] for record in history]
+    least = int(np.argmin(losses))
+    limit = losses[least] + history[least]["validation_error"]
+    return max((epoch for epoch, loss in enumerate(losses) if loss <= limit and loss < losses[0]), default=0)
 
 
 def _refit(network: Network, lessons: Lessons, trained: Head | None = None) -> tuple[Head, dict[str, float]]:
@@ -122,7 +130,7 @@ def _refit(network: Network, lessons: Lessons, trained: Head | None = None) -> t
         trained: with the network; then the verdict is on the mean of both.
     """
     values = network.bottlenecks(lessons.pixels, np.arange(len(lessons.labels)))
-    head, choice = choose_logistic(
+    head, _ = choose_logistic(
         values,
         lessons.labels,
         lessons.training,
@@ -130,14 +138,19 @@ def _refit(network: Network, lessons: Lessons, trained: Head | None = None) -> t
         lessons.classes,
         class_weight=lessons.class_weight,
     )
-    verdict: Choice | Blend = choice
+    expected = lessons.labels[lessons.validation]
+    weights = photo_weights(expected, lessons.classes, lessons.class_weight)
+    judged, unseen = head, values[lessons.validation]
     if trained is not None:
-        expected = lessons.labels[lessons.validation]
-        weights = photo_weights(expected, lessons.classes, lessons.class_weight)
-        verdict = choose_blend(trained, head, values[lessons.validation], expected, weights)
+        judged = blend(trained, head, choose_blend(trained, head, unseen, expected, weights).temperature)
+    probabilities = judged.probabilities(unseen)
+    loss = log_loss(probabilities, expected, weights)
+    each = -np.log(np.maximum(probabilities[np.arange(len(expected)), expected].astype(np.float64), 1e-7))
+    spread = np.sqrt(np.average(np.square(each - loss), weights=weights))
     return head, {
-        "validation_log_loss": round(verdict.validation_log_loss, 6),
-        "validation_top1": round(verdict.validation_top1, 6),
+        "validation_log_loss": round(loss, 6),
+        "validation_error": round(float(spread) / len(expected) ** 0.5, 6),
+        "validation_top1": round(float((probabilities.argmax(axis=1) == expected).mean()), 6),
     }
 
 

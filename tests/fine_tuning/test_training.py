@@ -9,7 +9,7 @@ import pytest
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import training as module
 from edgeretrain.fine_tuning.training import Lessons, best_epoch, train
-from edgeretrain.head import Head, Rows
+from edgeretrain.head import Head, Rows, choose_logistic
 
 OPTIONS = FineTuning(epochs=5, batch_size=4, patience=5, learning_rate=0.01)
 
@@ -74,10 +74,10 @@ def lessons() -> Lessons:
     return Lessons(pixels.astype(np.uint8), labels, targets, np.arange(18), np.arange(18, 24), "balanced")
 
 
-def told(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
+def told(monkeypatch: pytest.MonkeyPatch, losses: list[float], error: float = 0) -> None:
     """Let the validation photos say this, epoch by epoch."""
     left = iter(losses)
-    verdict = {"validation_top1": 0.5}
+    verdict = {"validation_top1": 0.5, "validation_error": error}
     head = Head(np.zeros((8, 2), np.float32), np.zeros(2, np.float32))
     monkeypatch.setattr(module, "_refit", lambda *_: (head, {**verdict, "validation_log_loss": next(left)}))
 
@@ -100,13 +100,36 @@ def test_the_curve(lessons: Lessons, tmp_path: Path) -> None:
 def test_the_best_weights_are_kept(lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, [0.9, 0.8, 0.5, 0.6, 0.5, 0.7])
     best, history = run(lessons, tmp_path / "all")
-    assert best_epoch(history) == 2  # of equals, the first
-    told(monkeypatch, [0.9, 0.8, 0.5])
+    assert best_epoch(history) == 4  # of equals, the last
     rates = FineTuning(**{**vars(OPTIONS), "patience": 1})
+    told(monkeypatch, [0.9, 0.8, 0.5, 0.5, 0.5, 0.6])
+    kept, _ = run(lessons, tmp_path / "kept", rates)
+    assert np.array_equal(kept.scale, best.scale)
     told(monkeypatch, [0.9, 0.8, 0.5, 0.6])
-    stopped, history = run(lessons, tmp_path / "stopped", rates)
+    _, history = run(lessons, tmp_path / "stopped", rates)
     assert len(history) == 4  # the first epoch without progress was the last
-    assert np.array_equal(stopped.scale, best.scale)
+
+
+def test_of_epochs_that_cannot_be_told_apart_the_last_is_the_best() -> None:
+    def best(losses: list[float], errors: list[float]) -> int:
+        pairs = zip(losses, errors, strict=True)
+        return best_epoch([{"validation_log_loss": loss, "validation_error": error} for loss, error in pairs])
+
+    assert best([0.9, 0.5, 0.54, 0.56], [0.3, 0.05, 0.1, 0.1]) == 2
+    assert best([0.9, 0.5, 0.54, 0.55], [0.3, 0.05, 0.1, 0.1]) == 3
+    assert best([0.52, 0.5, 0.54, 0.53], [0.3, 0.05, 0.1, 0.1]) == 1  # the others are worse than frozen
+    assert best([0.5, 0.5, 0.51], [0.3, 0.3, 0.3]) == 0
+
+
+def test_the_standard_error_is_that_of_the_mean(lessons: Lessons, tmp_path: Path) -> None:
+    _, history = run(lessons, tmp_path)
+    values = Toy().bottlenecks(lessons.pixels, np.arange(24))
+    head, choice = choose_logistic(values, lessons.labels, lessons.training, lessons.validation, 2)
+    rows = lessons.validation
+    losses = -np.log(head.probabilities(values[rows])[np.arange(6), lessons.labels[rows]])
+    assert history[0]["validation_log_loss"] == pytest.approx(losses.mean(), abs=1e-5)
+    assert history[0]["validation_log_loss"] == pytest.approx(choice.validation_log_loss, abs=1e-5)
+    assert history[0]["validation_error"] == pytest.approx(losses.std() / 6**0.5, abs=1e-5)
 
 
 def test_when_no_epoch_is_better_the_frozen_weights_stay(
