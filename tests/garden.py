@@ -74,3 +74,14 @@ def write_textures(folder: Path, per_class: int = 24) -> Path:
             kind = ("PNG", "JPEG")[number % 2]
             put(folder / label / f"{label[0]}{number:02d}.{kind.lower()}", encoded(texture(label, number), kind))
     return folder
+
+
+def interpreted(model: bytes, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The first output that LiteRT gives for the first input of a `.tflite` file, whatever its shape."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=model)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], values)
+    interpreter.invoke()
+    return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))

@@ -141,7 +141,7 @@ def write_backbones(
     backbones = []
     for done, precision in enumerate(precisions, start=1):
         progress(step, done, total)
-        data = float32 if precision == "float32" else convert(graph, precision, lambda: photos)
+        data = float32 if precision == "float32" else convert(graph, precision, photos)
         steps: list[str] = []
         if precision == "int8":
             data, steps = refine(data, float32, photos, source.scaling)

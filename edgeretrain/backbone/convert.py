@@ -21,7 +21,7 @@ from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.presets import Precision
 from edgeretrain.tflite.flatbuffer import schema, write_model
 
-CalibrationPixels = Callable[[], Iterable[npt.NDArray[np.uint8]]]
+CalibrationPixels = Iterable[npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def convert(network: FrozenNetwork, precision: Precision, calibration: Calibrati
     """One `.tflite` file of that precision.
 
     Args:
-        calibration: for int8, gives photos `uint8 [S,S,3]`; the activations' ranges are theirs.
+        calibration: for int8, photos `uint8 [S,S,3]`; the activations' ranges are theirs.
 
     Raises:
         ValueError: int8 without calibration photos.
@@ -75,14 +75,14 @@ def convert(network: FrozenNetwork, precision: Precision, calibration: Calibrati
     if precision == "int8":
         if calibration is None:
             raise ValueError("int8 needs calibration photos")
-        return _quantized(network, calibration())
+        return _quantized(network, calibration)
     float32 = with_scaling(network.core, network.scaling)
     if precision == "float16":
         return to_float16(float32)
     return to_dynamic(float32) if precision == "dynamic" else write_model(float32)
 
 
-def _quantized(network: FrozenNetwork, photos: Iterable[npt.NDArray[np.uint8]]) -> bytes:
+def _quantized(network: FrozenNetwork, photos: CalibrationPixels) -> bytes:
     """int8 throughout: weights with a scale for each filter, activations at the ranges that the photos give."""
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
@@ -103,7 +103,7 @@ def _quantized(network: FrozenNetwork, photos: Iterable[npt.NDArray[np.uint8]]) 
         )
 
 
-def _fed(photos: Iterable[npt.NDArray[np.uint8]], scaling: Scaling | None) -> Iterator[npt.NDArray[np.float32]]:
+def _fed(photos: CalibrationPixels, scaling: Scaling | None) -> Iterator[npt.NDArray[np.float32]]:
     """Calibration photos as the int8 file sees them.
 
     The first one gets a black and a white pixel: then the input's range is exactly that of the pixels, 0 to 255, and

@@ -78,17 +78,17 @@ def test_every_precision_keeps_its_contract_and_comes_near_to_the_network(scalin
     expected = np.stack([np.asarray(run(scaling(one[None])))[0] for one in photos()])
     contract = Contract("net", SIZE, 24, scaling)
     for precision, tolerance in zip(PRECISIONS, (1e-5, 2e-3, 0.03, 0.05), strict=True):
-        data = convert(made, precision, lambda: photos())
+        data = convert(made, precision, photos())
         check_contract(data, contract, precision)
         assert np.abs(bottlenecks_of(data, photos()) - expected).max() <= tolerance * np.abs(expected).max(), precision
-        assert convert(made, precision, lambda: photos()) == data
+        assert convert(made, precision, photos()) == data
 
 
 def test_old_runtimes_know_the_dense_layers_operator(frozen: FrozenNetwork) -> None:
     """tflite-runtime 2.14 refuses FULLY_CONNECTED from version 12 on, which TensorFlow 2.21 writes for int8 weights."""
     dense = schema().BuiltinOperator.FULLY_CONNECTED
     for precision in PRECISIONS:
-        model = schema().ModelT.InitFromPackedBuf(convert(frozen, precision, lambda: photos()), 0)
+        model = schema().ModelT.InitFromPackedBuf(convert(frozen, precision, photos()), 0)
         (version,) = (code.version for code in model.operatorCodes if code.builtinCode == dense)
         assert version < 12, precision
 
@@ -102,4 +102,4 @@ def test_the_input_range_of_int8_is_that_of_the_pixels_whatever_the_photos(froze
     def gray() -> Iterable[np.ndarray]:
         yield np.full((SIZE, SIZE, 3), 120, np.uint8)
 
-    check_contract(convert(frozen, "int8", gray), Contract("net", SIZE, 24, BETWEEN), "int8")
+    check_contract(convert(frozen, "int8", gray()), Contract("net", SIZE, 24, BETWEEN), "int8")

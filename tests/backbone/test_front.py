@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from garden import interpreted
 
 from edgeretrain.backbone.contract import bottlenecks_of
 from edgeretrain.backbone.front import with_scaling
@@ -44,16 +45,6 @@ def kinds_of(model: Any) -> list[int]:
     return [model.operatorCodes[one.opcodeIndex].builtinCode for one in model.subgraphs[0].operators]
 
 
-def fed(data: bytes, scaled: np.ndarray) -> np.ndarray:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=data)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], scaled)
-    interpreter.invoke()
-    return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-
-
 def test_it_is_what_the_bundled_file_has(whole: Any, core: Any) -> None:
     made = with_scaling(core, SCALING)
     assert kinds_of(made) == kinds_of(whole)
@@ -73,7 +64,7 @@ def test_only_what_the_scaling_needs_goes_in_front(core: Any, scaling: Scaling, 
     before = write_model(core)
     made = with_scaling(core, scaling)
     assert kinds_of(made) == [getattr(schema().BuiltinOperator, one) for one in operators] + kinds_of(core)
-    expected = fed(before, scaling(photo()))
+    expected = interpreted(before, scaling(photo()))
     assert np.abs(bottlenecks_of(write_model(made), photo()) - expected).max() <= 1e-4 * np.abs(expected).max()
     (at,) = made.subgraphs[0].inputs
     assert list(made.subgraphs[0].tensors[at].shape) == [1, 224, 224, 3]

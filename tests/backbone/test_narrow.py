@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from garden import interpreted
 
 from edgeretrain.backbone.contract import bottlenecks_of
 from edgeretrain.backbone.narrow import EXACT, SMALL, to_dynamic, to_float16
@@ -116,16 +117,6 @@ def dense(weights: np.ndarray, *, twice: bool = False) -> Any:
     return model
 
 
-def answers(data: bytes, row: np.ndarray) -> np.ndarray:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=data)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], row)
-    interpreter.invoke()
-    return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-
-
 def test_fully_connected_weights_have_one_scale_so_that_old_runtimes_take_them() -> None:
     rng = np.random.default_rng(1)
     weights, row = rng.normal(0, 1, (32, 64)), rng.normal(0, 1, (1, 64)).astype(np.float32)
@@ -135,7 +126,7 @@ def test_fully_connected_weights_have_one_scale_so_that_old_runtimes_take_them()
     (quantized,) = (tensor for tensor in parsed(made).subgraphs[0].tensors if tensor.type == schema().TensorType.INT8)
     assert np.allclose(quantized.quantization.scale, [np.abs(weights).max() / 127])
     expected = row @ weights.T
-    assert np.abs(answers(made, row) - expected).max() < 0.03 * np.abs(expected).max()
+    assert np.abs(interpreted(made, row) - expected).max() < 0.03 * np.abs(expected).max()
 
 
 def test_what_is_small_or_read_by_another_operator_stays_float32() -> None:
@@ -149,6 +140,6 @@ def test_what_is_small_or_read_by_another_operator_stays_float32() -> None:
 def test_a_filter_of_zeros_and_weights_beyond_float16() -> None:
     weights = np.zeros((32, 64))
     row = np.ones((1, 64), np.float32)
-    assert answers(to_dynamic(dense(weights)), row).tolist() == [[0] * 32]
+    assert interpreted(to_dynamic(dense(weights)), row).tolist() == [[0] * 32]
     weights[0, 0] = 1e6
-    assert answers(to_float16(dense(weights)), row)[0, 0] == np.finfo(np.float16).max
+    assert interpreted(to_float16(dense(weights)), row)[0, 0] == np.finfo(np.float16).max
