@@ -1,9 +1,9 @@
 """One photo, another look: what a training photo is turned into before every epoch.
 
-Works on decoded pixels, `uint8 [S,S,3]`, as `load_pixels` hands them out; nothing changes at strength 0. At strength 1:
+Works on decoded pixels, as `load_pixels` hands them out; nothing changes at strength 0. At strength 1:
 
 - crop: 40 to 100 % of the area, sides stretched against each other by up to a quarter, anywhere in the photo, resized
-  back to S x S; one of ten photos stays whole;
+  to what the network sees; one of ten photos stays whole;
 - brightness and contrast: each up to 30 % more or less;
 - mirrored left to right half of the time, if that is wanted.
 """
@@ -15,6 +15,10 @@ import numpy.typing as npt
 from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
+
+DETAIL = 2
+"""Sides of the pixels that crops are cut from, in sides of what the network sees. Cut from no more than it sees, every
+crop would be blurred, and no photo that the model meets later is (benchmarks/fine_tuning.md has both)."""
 
 _AREA = 0.6
 _STRETCH = 1 / 4
@@ -52,12 +56,17 @@ def draw_look(random: np.random.Generator, strength: float, *, mirror: bool) -> 
     )
 
 
-def apply_look(pixels: Pixels, look: Look) -> Pixels:
-    """The photo with this look, `uint8 [S,S,3]`; the default look leaves every byte as it is."""
-    size = len(pixels)
+def apply_look(pixels: Pixels, detailed: Pixels, look: Look) -> Pixels:
+    """The photo with this look, `uint8 [S,S,3]`; the default look leaves every byte as it is.
+
+    Args:
+        pixels: uint8 `[S,S,3]`.
+        detailed: the same photo, uint8 `[D,D,3]`: what a crop is cut from.
+    """
     if look.box != (0.0, 0.0, 1.0, 1.0):
-        left, top, right, bottom = (size * edge for edge in look.box)
-        image = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR, (left, top, right, bottom))
+        size = len(pixels)
+        left, top, right, bottom = (len(detailed) * edge for edge in look.box)
+        image = Image.fromarray(detailed).resize((size, size), Image.Resampling.BILINEAR, (left, top, right, bottom))
         pixels = np.asarray(image)
     if (look.brightness, look.contrast) != (1.0, 1.0):
         mean = pixels.mean(dtype=np.float64)

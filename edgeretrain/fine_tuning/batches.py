@@ -36,12 +36,13 @@ def mixup_shares(options: FineTuning, steps: int, *, seed: int, epoch: int) -> n
 
 
 def epoch_batches(
-    pixels: Pixels, rows: Rows, options: FineTuning, *, seed: int, epoch: int
+    pixels: Pixels, detailed: Pixels, rows: Rows, options: FineTuning, *, seed: int, epoch: int
 ) -> Generator[tuple[Pixels, Rows], None, None]:
     """The batches of an epoch: `(photos uint8 [batch_size,S,S,3], their rows)`. Depends on seed and epoch alone.
 
     Args:
         pixels: uint8 `[n,S,S,3]`, in memory or on disk.
+        detailed: the same photos, uint8 `[n,D,D,3]`; see `apply_look`.
         rows: those to learn from.
 
     Close it (`contextlib.closing`) when leaving it early: that ends the threads.
@@ -53,7 +54,8 @@ def epoch_batches(
             draw_look(np.random.default_rng([seed, epoch, number, place]), options.augmentation, mirror=options.mirror)
             for place in range(options.batch_size)
         )
-        return np.stack([apply_look(pixels[row], look) for row, look in zip(batches[number], looks, strict=True)])
+        each = zip(batches[number], looks, strict=True)
+        return np.stack([apply_look(pixels[row], detailed[row], look) for row, look in each])
 
     with ThreadPoolExecutor(_THREADS) as threads:
         waiting: deque[Future[Pixels]] = deque()

@@ -27,12 +27,14 @@ class Lessons:
 
     Attributes:
         pixels: uint8 `[n,S,S,3]`.
+        detailed: the same photos, uint8 `[n,D,D,3]`; see `augmentation.py`.
         labels: `[n]`, 0 to classes - 1: what the heads are fitted to, and what counts for validation.
         targets: `[n, classes]`: what the network is to say of the training photos; see `targets.py`.
         training, validation: rows of both.
     """
 
     pixels: Pixels
+    detailed: Pixels
     labels: Labels
     targets: Floats
     training: Rows
@@ -90,7 +92,7 @@ def train(
             break
         losses: list[float] = []
         shares = mixup_shares(options, steps, seed=seed, epoch=epoch)
-        batches = epoch_batches(lessons.pixels, lessons.training, options, seed=seed, epoch=epoch)
+        batches = epoch_batches(lessons.pixels, lessons.detailed, lessons.training, options, seed=seed, epoch=epoch)
         with contextlib.closing(batches):
             for photos, rows in batches:
                 step = (epoch - 1) * steps + len(losses)

@@ -18,7 +18,7 @@ from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.source import Source
 from edgeretrain.bottlenecks import compute_bottlenecks
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.fine_tuning.augmentation import Pixels
+from edgeretrain.fine_tuning.augmentation import DETAIL, Pixels
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.pixel_file import decoded_photos
@@ -175,14 +175,8 @@ class Tuner:
     def _lessons(self) -> tuple[Lessons, dict[str, Any]]:
         """What is learnt from, and what the report says of the distillation."""
         photos = [*self.split.training, *self.split.validation]
-        pixels = decoded_photos(
-            self.state / "photos.uint8",
-            photos,
-            self.learner.network.backbone.size,
-            self.options.fit,
-            workers=self.workers,
-            progress=self.progress,
-        )
+        size = self.learner.network.backbone.size
+        pixels, detailed = self._decoded(photos, size), self._decoded(photos, DETAIL * size)
         labels, weight = label_indices(self.photo_set.labels, photos), self.options.class_weight
         classes, learnt = len(self.photo_set.labels), len(self.split.training)
         training, validation = np.split(np.arange(len(photos)), [learnt])
@@ -195,7 +189,17 @@ class Tuner:
                 **asdict(choice),
             }
         wanted = targets(labels, classes, self.learner.tuning, soft)
-        return Lessons(pixels, labels, wanted, training, validation, weight), record
+        return Lessons(pixels, detailed, labels, wanted, training, validation, weight), record
+
+    def _decoded(self, photos: Sequence[Photo], size: int) -> Pixels:
+        return decoded_photos(
+            self.state / f"photos.{size}.uint8",
+            photos,
+            size,
+            self.options.fit,
+            workers=self.workers,
+            progress=self.progress,
+        )
 
     def _bottlenecks(self, photos: Sequence[Photo], backbone: Backbone) -> Floats:
         made = compute_bottlenecks(

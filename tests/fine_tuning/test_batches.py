@@ -42,30 +42,32 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
 
 def test_batches_repeat_to_the_byte(pixels: np.ndarray) -> None:
     options = FineTuning(batch_size=3)
-    one, other = (list(epoch_batches(pixels, ROWS, options, seed=4, epoch=2)) for _ in range(2))
+    one, other = (list(epoch_batches(pixels, pixels, ROWS, options, seed=4, epoch=2)) for _ in range(2))
     assert len(one) == 3
     for (photos, rows), (again, same) in zip(one, other, strict=True):
         assert np.array_equal(photos, again)
         assert np.array_equal(rows, same)
-    (later, _), *_ = epoch_batches(pixels, ROWS, options, seed=4, epoch=3)
+    (later, _), *_ = epoch_batches(pixels, pixels, ROWS, options, seed=4, epoch=3)
     assert not np.array_equal(later, one[0][0])
 
 
 def test_without_augmentation_the_photos_are_as_they_are(pixels: np.ndarray) -> None:
     options = FineTuning(batch_size=4, augmentation=0, mirror=False)
-    for photos, rows in epoch_batches(pixels, ROWS, options, seed=0, epoch=1):
+    for photos, rows in epoch_batches(pixels, pixels, ROWS, options, seed=0, epoch=1):
         assert np.array_equal(photos, pixels[rows])
 
 
 def test_a_photo_shown_twice_looks_different_each_time(pixels: np.ndarray) -> None:
-    ((photos, rows),) = epoch_batches(pixels, ROWS[:1], FineTuning(batch_size=4), seed=0, epoch=1)
+    ((photos, rows),) = epoch_batches(pixels, pixels, ROWS[:1], FineTuning(batch_size=4), seed=0, epoch=1)
     assert rows.tolist() == [2, 2, 2, 2]
     assert len({photo.tobytes() for photo in photos}) == 4
 
 
 def test_leaving_early_ends_the_threads(pixels: np.ndarray) -> None:
     before = threading.active_count()
-    with contextlib.closing(epoch_batches(pixels, np.arange(20), FineTuning(batch_size=1), seed=0, epoch=1)) as some:
+    with contextlib.closing(
+        epoch_batches(pixels, pixels, np.arange(20), FineTuning(batch_size=1), seed=0, epoch=1)
+    ) as some:
         next(some)
         assert threading.active_count() > before
     assert threading.active_count() == before
