@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +32,30 @@ def main() -> None:
     parser.add_argument("--preset", default="mobilenet_v2_035_128")
     parser.add_argument("--fine-tune", default="all", help="layers, or all")
     parser.add_argument("--epochs", type=int, default=FineTuning().epochs)
+    parser.add_argument("--soup", type=int, default=FineTuning().soup, help="trainings in a run")
     parser.add_argument("--precisions", default=",".join(PRECISIONS), help="separated by commas")
     parser.add_argument("--seeds", type=int, default=3, help="runs of split 0")
     parser.add_argument("--splits", type=int, default=0, help="further splits, one run each")
+    parser.add_argument("--testing-percentage", type=float, default=Options().testing_percentage)
     parser.add_argument("--first-split", type=int, default=1, help="the first of these")
     arguments = parser.parse_args()
     photos = Path(arguments.photos or Path(os.environ.get("EDGERETRAIN_PHOTOS", "")) / "flower_photos")
     if not photos.is_dir():
         sys.exit(f"{photos}: no such folder. Set EDGERETRAIN_PHOTOS, or give --photos.")
     precisions = parse_precisions([arguments.precisions])
-    tuning = FineTuning(layers=parse_layers(arguments.fine_tune), epochs=arguments.epochs)
+    tuning = FineTuning(layers=parse_layers(arguments.fine_tune), epochs=arguments.epochs, soup=arguments.soup)
     first = arguments.first_split
     runs = [(0, seed) for seed in range(arguments.seeds)]
     runs += [(split, 0) for split in range(first, first + arguments.splits)]
-    print(f"# {arguments.preset} on {photos.name}\n\n{machine()}\n\n{tuning}\n")
+    percentage = arguments.testing_percentage
+    print(f"# {arguments.preset} on {photos.name}, {percentage:g} % for testing\n\n{machine()}\n\n{tuning}\n")
     told = []
     with tempfile.TemporaryDirectory() as scratch:
         for split, seed in runs:
             folder = renamed(photos, Path(scratch) / str(split), split)
+            options = Options(seed=seed, testing_percentage=percentage)
             report, seconds, tuning_seconds = measured(
-                folder, Path(scratch) / "run", arguments.preset, precisions, tuning, seed
+                folder, Path(scratch) / "run", arguments.preset, precisions, tuning, options
             )
             told.append((split, seed, report, seconds, tuning_seconds))
             print(f"split {split} seed {seed}: {seconds:.0f} s", file=sys.stderr, flush=True)
@@ -78,7 +82,7 @@ def renamed(photos: Path, folder: Path, split: int) -> Path:
 
 
 def measured(
-    photos: Path, out: Path, preset: str, precisions: Sequence[Precision], tuning: FineTuning, seed: int
+    photos: Path, out: Path, preset: str, precisions: Sequence[Precision], tuning: FineTuning, options: Options
 ) -> tuple[Report, float, float]:
     """The report of one run, its wall time, and that of the fine-tuning in it, seconds."""
     ticks: list[float] = []
@@ -88,7 +92,6 @@ def measured(
             ticks.append(time.perf_counter())
 
     start = time.perf_counter()
-    options = Options(seed=seed)
     report = retrain(
         photos, out, preset=preset, precisions=precisions, fine_tune=tuning, options=options, progress=progress
     )
@@ -115,16 +118,24 @@ def rows_of(told: Sequence[Told]) -> tuple[list[str], list[list[str]]]:
 
 def courses(told: Sequence[Told]) -> tuple[list[str], list[list[str]]]:
     header = ["split", "seed", "epochs", "best", "validation top-1, %, frozen", "tuned", "validation log loss, frozen"]
-    header += ["tuned", "tuning, s", "s an epoch", "whole run, s"]
+    header += ["each training", "tuned", "tuning, s", "s an epoch", "whole run, s"]
     rows = []
     for split, seed, report, seconds, tuning_seconds in told:
-        history, best = report["fine_tuning"]["history"], report["fine_tuning"]["best_epoch"]
-        figures = [f"{100 * history[epoch]['validation_top1']:.1f}" for epoch in (0, best)]
-        figures += [f"{history[epoch]['validation_log_loss']:.3f}" for epoch in (0, best)]
-        epochs = len(history) - 1
-        times = [f"{tuning_seconds:.0f}", f"{tuning_seconds / epochs:.1f}", f"{seconds:.0f}"]
-        rows.append([str(split), str(seed), str(epochs), str(best), *figures, *times])
+        tuned, trainings = report["fine_tuning"], report["fine_tuning"]["trainings"]
+        frozen = trainings[0]["history"][0]
+        epochs = [one["history"][-1]["epoch"] for one in trainings]
+        bests = [one["best_epoch"] for one in trainings]
+        alone = [one["history"][one["best_epoch"]]["validation_log_loss"] for one in trainings]
+        figures = [f"{100 * one['validation_top1']:.1f}" for one in (frozen, tuned)]
+        figures += [f"{frozen['validation_log_loss']:.3f}", listed(f"{loss:.3f}" for loss in alone)]
+        figures += [f"{tuned['validation_log_loss']:.3f}"]
+        times = [f"{tuning_seconds:.0f}", f"{tuning_seconds / sum(epochs):.1f}", f"{seconds:.0f}"]
+        rows.append([str(split), str(seed), listed(epochs), listed(bests), *figures, *times])
     return header, rows
+
+
+def listed(values: Iterable[object]) -> str:
+    return ", ".join(str(value) for value in values)
 
 
 def means(reports: Sequence[Report]) -> tuple[list[str], list[list[str]]]:

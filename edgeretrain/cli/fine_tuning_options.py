@@ -69,6 +69,15 @@ Distillation = Annotated[
         help="Fine-tuning: how much of a photo's label is the opinion of these backbones, 0 to 1. Default: 0.7.",
     ),
 ]
+Soup = Annotated[
+    int | None,
+    typer.Option(
+        "--soup",
+        metavar="N",
+        help="Fine-tuning: train N times and average the weights (a model soup): better than one training, the file no "
+        "larger, and N times as slow. Default: 3.",
+    ),
+]
 NoMirror = Annotated[
     bool,
     typer.Option(

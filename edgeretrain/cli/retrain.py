@@ -15,6 +15,7 @@ from edgeretrain.cli.fine_tuning_options import (
     Mixup,
     NoMirror,
     Patience,
+    Soup,
     WarmUp,
     fine_tuning,
 )
@@ -159,6 +160,7 @@ def retrain_command(
     mixup: Mixup = None,
     distill_from: DistillFrom = None,
     distillation: Distillation = None,
+    soup: Soup = None,
     no_mirror: NoMirror = False,
     seed: Annotated[
         int,
@@ -201,6 +203,7 @@ def retrain_command(
             "mixup": mixup,
             "distill_from": distill_from,
             "distillation": distillation,
+            "soup": soup,
             "mirror": False if no_mirror else None,
         },
     )

@@ -33,6 +33,8 @@ class FineTuning:
         distill_from: names of frozen backbones, presets' or of the user's own: the network also learns what a head on
             their bottlenecks makes of the training photos; see `targets.py`. Empty: it does not.
         distillation: share of every label that comes from them.
+        soup: so many trainings, each with another order and other looks of the photos; the mean of their weights is
+            what ships; see `soup.py`.
     """
 
     layers: Layers = "all"
@@ -47,6 +49,7 @@ class FineTuning:
     label_smoothing: float = 0
     distill_from: tuple[str, ...] = BUNDLED
     distillation: float = 0.7
+    soup: int = 3
 
     def __post_init__(self) -> None:
         for name in (
@@ -70,6 +73,7 @@ class FineTuning:
             ("mixup", self.mixup, 0 <= self.mixup <= 2, "from 0 to 2"),
             ("label smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "from 0 to below 1"),
             ("distillation", self.distillation, 0 <= self.distillation <= 1, "from 0 to 1"),
+            ("soup", self.soup, _whole(self.soup), "a number from 1"),
         ]
         for name, value, right, allowed in checks:
             if not right:

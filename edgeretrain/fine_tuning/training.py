@@ -46,44 +46,49 @@ class Lessons:
         return len(self.targets[0])
 
 
+def start(network: Network, lessons: Lessons, options: FineTuning) -> State:
+    """Make a frozen network ready to learn, and say where every training starts.
+
+    That is epoch 0, the frozen network, and its head the one that tuning starts with (linear probing, then fine-tuning:
+    Kumar et al., arXiv:2202.10054).
+    """
+    head, frozen = judge(network, lessons)
+    network.start_from(head, average_over=_EPOCHS_AVERAGED * steps_per_epoch(len(lessons.training), options.batch_size))
+    history: list[dict[str, Any]] = [{"epoch": 0, "training_loss": None, **frozen}]
+    return State(history, network.weights(), network.memory(), network.weights())
+
+
 def train(
     network: Network,
     lessons: Lessons,
     options: FineTuning,
+    first: State,
     *,
     seed: int,
     state_file: Path,
     done: Callable[[int, int], None] = lambda done, total: None,
-) -> list[dict[str, Any]]:
-    """Tune the network; it holds the best epoch's weights afterwards.
+) -> State:
+    """Tune the network, from the state `first` on.
 
     What counts is the moving average of the weights over the last two epochs (Polyak and Juditsky, SIAM J. Control
     Optim. 30, 1992): it is better than the weights themselves while the learning rate is high, and that is before they
     know the training photos by heart. After each epoch it gets the head that the model that ships would get (see
-    `heads.py`), and the validation photos judge it; see `best_epoch`. Epoch 0 is the frozen network, and its head the
-    one that tuning starts with (linear probing, then fine-tuning: Kumar et al., arXiv:2202.10054).
+    `heads.py`), and the validation photos judge it; see `best_epoch`.
 
     Args:
         state_file: written after every epoch; a training that finds it goes on from there.
         done: told how many batches are done, of how many.
 
     Returns:
-        A record per epoch, from epoch 0: `epoch`, `training_loss` (nats, of the photos as augmented and mixed, against
-        their targets; None for epoch 0), `validation_log_loss`, its standard error `validation_error`,
-        `validation_top1`.
+        The last state. Its history is a record per epoch, from epoch 0: `epoch`, `training_loss` (nats, of the photos
+        as augmented and mixed, against their targets; None for epoch 0), `validation_log_loss`, its standard error
+        `validation_error`, `validation_top1`.
     """
     steps = steps_per_epoch(len(lessons.training), options.batch_size)
     total = options.epochs * steps
-    state = read_state(state_file)
-    if state is None:
-        head, frozen = _refit(network, lessons)
-        network.start_from(head, average_over=_EPOCHS_AVERAGED * steps)
-        history: list[dict[str, Any]] = [{"epoch": 0, "training_loss": None, **frozen}]
-        state = State(history, network.weights(), network.memory(), network.weights())
-    else:
-        network.start_from(_any_head(network, lessons), average_over=_EPOCHS_AVERAGED * steps)
-        network.set_weights(state.weights)
-        network.set_memory(state.memory)
+    state = read_state(state_file) or first
+    network.set_weights(state.weights)
+    network.set_memory(state.memory)
     weights = np.zeros(len(lessons.labels), np.float32)
     weights[lessons.training] = photo_weights(lessons.labels[lessons.training], lessons.classes, lessons.class_weight)
     rate = partial(learning_rate, steps=total, warm_up=round(options.warm_up * steps), peak=options.learning_rate)
@@ -101,15 +106,14 @@ def train(
                 losses.append(network.step(photos, lessons.targets[rows], weights[rows], rate(step), share))
         learnt, average = network.weights(), network.average()
         network.set_weights(average)
-        _, verdict = _refit(network, lessons, network.head)
+        _, verdict = judge(network, lessons, network.head)
         network.set_weights(learnt)
         history = [*state.history, {"epoch": epoch, "training_loss": round(float(np.mean(losses)), 6), **verdict}]
         best = average if best_epoch(history) == epoch else state.best
         state = State(history, learnt, network.memory(), best)
         write_state(state_file, state)
     done(total, total)
-    network.set_weights(state.best)
-    return state.history
+    return state
 
 
 def best_epoch(history: list[dict[str, Any]]) -> int:
@@ -125,11 +129,12 @@ def best_epoch(history: list[dict[str, Any]]) -> int:
     return max((epoch for epoch, loss in enumerate(losses) if loss <= limit and loss < losses[0]), default=0)
 
 
-def _refit(network: Network, lessons: Lessons, trained: Head | None = None) -> tuple[Head, dict[str, float]]:
-    """The head that the ordinary way fits to the training photos' bottlenecks, and what the validation photos say.
+def judge(network: Network, lessons: Lessons, trained: Head | None = None) -> tuple[Head, dict[str, float]]:
+    """The head that the ordinary way fits to the training photos' bottlenecks, and what the validation photos say of
+    the network with it: `validation_log_loss`, its standard error `validation_error`, `validation_top1`.
 
     Args:
-        trained: with the network; then the verdict is on the mean of both.
+        trained: with the network; then the verdict is on the mean of both heads.
     """
     values = network.bottlenecks(lessons.pixels, np.arange(len(lessons.labels)))
     head, _ = choose_logistic(
@@ -154,7 +159,3 @@ def _refit(network: Network, lessons: Lessons, trained: Head | None = None) -> t
         "validation_error": round(float(spread) / len(expected) ** 0.5, 6),
         "validation_top1": round(float((probabilities.argmax(axis=1) == expected).mean()), 6),
     }
-
-
-def _any_head(network: Network, lessons: Lessons) -> Head:
-    return Head(np.zeros((network.length, lessons.classes), np.float32), np.zeros(lessons.classes, np.float32))

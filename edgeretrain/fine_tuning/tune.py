@@ -22,8 +22,9 @@ from edgeretrain.fine_tuning.augmentation import DETAIL, Pixels
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.pixel_file import decoded_photos
+from edgeretrain.fine_tuning.soup import cook
 from edgeretrain.fine_tuning.targets import soft_labels, targets
-from edgeretrain.fine_tuning.training import Lessons, best_epoch, train
+from edgeretrain.fine_tuning.training import Lessons
 from edgeretrain.fine_tuning.unfrozen import Unfrozen
 from edgeretrain.head import Floats, Head
 from edgeretrain.modelling import Options, label_indices, require_all
@@ -131,23 +132,24 @@ class Tuner:
         name = self.learner.backbone.preset
         lessons, distillation = self._lessons()
         with quiet():
-            history = train(
+            soup = cook(
                 network,
                 lessons,
                 tuning,
                 seed=self.options.seed,
-                state_file=self.state / "state.npz",
+                folder=self.state,
                 done=partial(self.progress, f"Fine-tuning {name}"),
             )
-        best = best_epoch(history)
         told = {**asdict(tuning), "distill_from": list(tuning.distill_from)}  # as JSON has it
-        record = {"options": told, **distillation, "best_epoch": best, "history": history}
-        if best == 0:
+        record = {"options": told, **distillation, "averaged": soup.averaged, **soup.verdict}
+        record["trainings"] = soup.trainings
+        if not soup.averaged:
             return [], network.head, record
+        averaged = [{key: soup.trainings[number][key] for key in ("seed", "best_epoch")} for number in soup.averaged]
         precisions: list[Precision] = [one.precision for one in frozen]
         backbones = write_backbones(
             name,
-            self._source({**told, "seed": self.options.seed, "epoch": best}),
+            self._source({**told, "averaged": averaged}),
             precisions,
             calibration=self._calibration(lessons.pixels) if "int8" in precisions else None,
             out=out,

@@ -25,7 +25,8 @@ from edgeretrain.report.figures import (
     wilson,
 )
 from edgeretrain.report.taught import changes, known_classes
-from edgeretrain.report.tuned import distilled, training_curve, tuned_models, verdict
+from edgeretrain.report.training_curve import training_curve
+from edgeretrain.report.tuned import distilled, tuned_models, verdict
 
 MOST_CLASSES_IN_MATRIX = 24
 MOST_PAIRS = 20
@@ -50,6 +51,7 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     environment.filters.update(percent=percent, megabytes=megabytes)
     everyone = mistaken(report)
+    trainings = report.get("fine_tuning", {}).get("trainings", [])
     pictures = {name: base64.b64encode(jpeg).decode() for name, jpeg in thumbnails.items()}
     return environment.from_string(template).render(
         report=report,
@@ -73,7 +75,8 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
         distilled=distilled(report),
         tuned=tuned_models(report),
         curve=training_curve(report),
-        epochs=report.get("fine_tuning", {}).get("history", []),
+        trainings=trainings,
+        epochs=sum(one["history"][-1]["epoch"] for one in trainings),
         totals={part: sum(report["photos"][part].values()) for part in ("training", "validation", "testing")},
         long_table=LONG_TABLE,
         options=list(flat({**report["options"], **_tuning_options(report)})),

@@ -39,6 +39,8 @@ def test_all_options(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
             "mobilenet_v1_100_224, own",
             "--distillation",
             "0.5",
+            "--soup",
+            "2",
             "--no-mirror",
             "--seed",
             "5",
@@ -48,7 +50,7 @@ def test_all_options(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
     assert vars(asked["fine_tune"]) == {
         **{"layers": 20, "epochs": 7, "learning_rate": 0.002, "batch_size": 8, "warm_up": 0.5, "patience": 2},
         **{"augmentation": 0.4, "mixup": 0.2, "mirror": False, "label_smoothing": asked["fine_tune"].label_smoothing},
-        **{"distill_from": ("mobilenet_v1_100_224", "own"), "distillation": 0.5},
+        **{"distill_from": ("mobilenet_v1_100_224", "own"), "distillation": 0.5, "soup": 2},
     }
     assert asked["options"].sgd is None  # the learning rate is not its
     assert asked["options"].seed == 5
@@ -84,6 +86,7 @@ def test_without_it_the_learning_rate_is_gradient_descents(cli: Run, asked: dict
         (("--fine-tune", "all", "--learning-rate", "7"), "cannot use 7.0 as learning rate"),
         (("--distill-from", "none"), "--distill-from is an option of fine-tuning"),
         (("--fine-tune", "all", "--distillation", "2"), "cannot use 2.0 as distillation"),
+        (("--fine-tune", "all", "--soup", "0"), "cannot use 0 as soup. It must be a number from 1"),
         (("--fine-tune", "all", "--distill-from", "mobilenet_v3"), "There is no preset"),
         (("--fine-tune", "all", "--how-many-training-steps", "10"), "cannot be had with --fine-tune"),
         (("--fine-tune", "all", "--backbone", "own.tflite", "-p", "int8"), "cannot be fine-tuned"),

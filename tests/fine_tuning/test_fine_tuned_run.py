@@ -27,11 +27,11 @@ from edgeretrain.pipeline import retrain
 from edgeretrain.presets import PRECISIONS
 from fine_tuning.conftest import LAYERS, PRESET
 
-TUNING = FineTuning(layers=3, epochs=3, batch_size=16, learning_rate=3e-4, augmentation=0.2)
-OWN = FineTuning(epochs=4, batch_size=16, learning_rate=3e-3, distill_from=())
+TUNING = FineTuning(layers=3, epochs=3, batch_size=16, learning_rate=3e-4, augmentation=0.2, soup=2)
+OWN = FineTuning(epochs=4, batch_size=16, learning_rate=3e-3, distill_from=(), soup=1)
 ARGUMENTS = (
     *("--fine-tune", "3", "--epochs", "3", "--train-batch-size", "16", "--learning-rate", "0.0003"),
-    *("--augmentation", "0.2", "-p", "float32"),
+    *("--augmentation", "0.2", "--soup", "2", "-p", "float32"),
 )
 
 
@@ -66,25 +66,30 @@ def test_the_report(tuned: tuple[Path, Any]) -> None:
     assert told["options"] == {
         **{"layers": 3, "epochs": 3, "learning_rate": 0.0003, "batch_size": 16, "warm_up": 1.0, "patience": 12},
         **{"augmentation": 0.2, "mixup": TUNING.mixup, "mirror": True, "label_smoothing": TUNING.label_smoothing},
-        **{"distill_from": ["mobilenet_v2_100_224", "mobilenet_v1_100_224"], "distillation": 0.7},
+        **{"distill_from": ["mobilenet_v2_100_224", "mobilenet_v1_100_224"], "distillation": 0.7, "soup": 2},
     }
     teachers = {one["preset"]: one["sha256"] for one in told["distillation"]["backbones"]}
     assert list(teachers) == list(TUNING.distill_from)
     (own,) = find_backbones("mobilenet_v1_100_224", ["float32"])
     assert teachers["mobilenet_v1_100_224"] == own.digest
     assert 0.5 < told["distillation"]["validation_top1"] <= 1
-    assert [one["epoch"] for one in told["history"]] == [0, 1, 2, 3]
-    learnt = [one["training_loss"] for one in told["history"][1:]]
-    assert min(learnt[1:]) < learnt[0]
-    losses = [one["validation_log_loss"] for one in told["history"]]
-    best = told["best_epoch"]
-    assert best == best_epoch(told["history"]) > 0
+    assert [one["seed"] for one in told["trainings"]] == [0, 1]
+    for training in told["trainings"]:
+        assert [one["epoch"] for one in training["history"]] == [0, 1, 2, 3]
+        learnt = [one["training_loss"] for one in training["history"][1:]]
+        assert min(learnt[1:]) < learnt[0]
+        assert training["best_epoch"] == best_epoch(training["history"]) > 0
+    one, other = (training["history"] for training in told["trainings"])
+    assert one[0] == other[0]
+    assert one[1] != other[1]
+    assert told["averaged"] == [0, 1]
+    losses = (one[0]["validation_log_loss"], told["validation_log_loss"])
     for model in report["models"]:
         assert model["frozen"]["evaluation"]["photos"] == model["evaluation"]["photos"]
         # The frozen model's head was chosen by the same photos as epoch 0's.
         assert model["head"]["validation_log_loss"] < model["frozen"]["head"]["validation_log_loss"]
     assert report["models"][0]["frozen"]["head"]["validation_log_loss"] == pytest.approx(losses[0], abs=2e-3)
-    assert report["models"][0]["head"]["validation_log_loss"] == pytest.approx(losses[best], abs=2e-3)
+    assert report["models"][0]["head"]["validation_log_loss"] == pytest.approx(losses[1], abs=2e-3)
 
 
 @pytest.mark.tensorflow
@@ -97,9 +102,11 @@ def test_the_backbone_says_how_it_was_tuned(tuned: tuple[Path, Any]) -> None:
         assert card == model["backbone"]
         told = card["fine_tuned"]
         assert "licence" in card["weights"]
-        assert (told["layers"], told["seed"], told["epoch"]) == (3, 0, report["fine_tuning"]["best_epoch"])
+        trainings = report["fine_tuning"]["trainings"]
+        assert told["layers"] == 3
+        assert told["averaged"] == [{key: one[key] for key in ("seed", "best_epoch")} for one in trainings]
     page = (out / "report.html").read_text("utf-8")
-    assert "best after epoch" in page
+    assert "of 2 trainings the weights after their best epochs" in page
     assert "It also learnt what mobilenet_v2_100_224 and mobilenet_v1_100_224 make of the training photos" in page
 
 
@@ -135,15 +142,16 @@ def test_int8_is_calibrated_on_training_photos(textures: Path, weights: Path, ho
 
 
 @pytest.mark.tensorflow
+@pytest.mark.parametrize("training", [0, 1])
 def test_killed_and_run_again_it_writes_the_same_bytes(
-    tuned: tuple[Path, Any], textures: Path, home: Path, tmp_path: Path
+    tuned: tuple[Path, Any], textures: Path, home: Path, tmp_path: Path, training: int
 ) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-m", "edgeretrain", "retrain", str(textures), "--preset", PRESET, "-o", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])}
     child = subprocess.Popen([*command, *ARGUMENTS, "-q"], env=environment)
     try:
-        while not (states := list(home.glob("fine_tuning/*/state.npz"))):
+        while not (states := list(home.glob(f"fine_tuning/*/training{training}.npz"))):
             assert child.poll() is None, "it ended before it wrote a state"
             time.sleep(0.005)
         child.send_signal(signal.SIGKILL)
@@ -164,9 +172,9 @@ def test_killed_and_run_again_it_writes_the_same_bytes(
 def test_when_tuning_is_in_vain_the_models_are_the_frozen_ones(
     textures: Path, weights: Path, home: Path, tmp_path: Path
 ) -> None:
-    ruin = FineTuning(layers=3, epochs=1, warm_up=0, batch_size=16, learning_rate=0.9, distill_from=())
+    ruin = FineTuning(layers=3, epochs=1, warm_up=0, batch_size=16, learning_rate=0.9, distill_from=(), soup=2)
     report = retrain(textures, tmp_path / "tuned", preset=PRESET, precisions=["float32"], fine_tune=ruin)
-    assert report["fine_tuning"]["best_epoch"] == 0
+    assert report["fine_tuning"]["averaged"] == []
     assert "distillation" not in report["fine_tuning"]
     retrain(textures, tmp_path / "frozen", preset=PRESET, precisions=["float32"])
     files = ("model.float32.tflite", "bottlenecks.float32.npz")
@@ -188,7 +196,7 @@ def test_a_file_of_the_users_own_learns(textures: Path, small_backbone: Path, ho
     shutil.copy(small_backbone, own)
     report = retrain(textures, tmp_path / "run", precisions=["float32"], backbone=own, fine_tune=OWN)
     (model,) = report["models"]
-    assert report["fine_tuning"]["best_epoch"] > 0
+    assert report["fine_tuning"]["averaged"] == [0]
     assert model["backbone"]["sha256"] != sha256(own)
     assert model["backbone"]["source"] == {"kind": "TFLite file", "file": "theirs.tflite", "sha256": sha256(own)}
     assert model["backbone"]["fine_tuned"]["layers"] == "all"
@@ -209,11 +217,12 @@ def test_a_backbone_from_elsewhere_learns_in_all_precisions(
         )
         report = retrain(textures, tmp_path / "run", preset="elsewhere", precisions=PRECISIONS, fine_tune=OWN)
         frozen = {one: find_backbone("elsewhere", one).digest for one in PRECISIONS}
-    assert report["fine_tuning"]["best_epoch"] > 0
+    assert report["fine_tuning"]["averaged"] == [0]
     assert [model["precision"] for model in report["models"]] == list(PRECISIONS)
     for model in report["models"]:
         assert model["backbone"]["source"]["kind"] == "TFLite file"
-        assert model["backbone"]["fine_tuned"]["epoch"] == report["fine_tuning"]["best_epoch"]
+        (training,) = model["backbone"]["fine_tuned"]["averaged"]
+        assert training["best_epoch"] == report["fine_tuning"]["trainings"][0]["best_epoch"]
         assert model["backbone"]["sha256"] != frozen[model["precision"]]
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import training as module
-from edgeretrain.fine_tuning.training import Lessons, best_epoch, train
+from edgeretrain.fine_tuning.checkpoint import State
+from edgeretrain.fine_tuning.training import Lessons, best_epoch, start, train
 from edgeretrain.head import Head, Rows, choose_logistic
 
 OPTIONS = FineTuning(epochs=5, batch_size=4, patience=5, learning_rate=0.01)
@@ -85,17 +86,19 @@ def told(monkeypatch: pytest.MonkeyPatch, losses: list[float], error: float = 0)
     left = iter(losses)
     verdict = {"validation_top1": 0.5, "validation_error": error}
     head = Head(np.zeros((8, 2), np.float32), np.zeros(2, np.float32))
-    monkeypatch.setattr(module, "_refit", lambda *_: (head, {**verdict, "validation_log_loss": next(left)}))
+    monkeypatch.setattr(module, "judge", lambda *_: (head, {**verdict, "validation_log_loss": next(left)}))
 
 
-def run(lessons: Lessons, path: Path, options: FineTuning = OPTIONS, **more: Any) -> tuple[Toy, list[dict[str, Any]]]:
-    toy = Toy()
-    return toy, train(toy, lessons, options, seed=3, state_file=path / "state.npz", **more)  # type: ignore[arg-type]
+def run(lessons: Lessons, path: Path, options: FineTuning = OPTIONS, **more: Any) -> tuple[Toy, State]:
+    toy: Any = Toy()
+    first = start(toy, lessons, options)
+    return toy, train(toy, lessons, options, first, seed=3, state_file=path / "state.npz", **more)
 
 
 def test_the_curve(lessons: Lessons, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    toy, history = run(lessons, tmp_path, done=lambda *one: seen.append(one))
+    toy, state = run(lessons, tmp_path, done=lambda *one: seen.append(one))
+    history = state.history
     assert [record["epoch"] for record in history] == [0, 1, 2, 3, 4, 5]
     assert history[0]["training_loss"] is None
     assert all(0 <= record["validation_top1"] <= 1 for record in history)
@@ -105,15 +108,16 @@ def test_the_curve(lessons: Lessons, tmp_path: Path) -> None:
 
 def test_the_best_weights_are_kept(lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, [0.9, 0.8, 0.5, 0.6, 0.5, 0.7])
-    best, history = run(lessons, tmp_path / "all")
-    assert best_epoch(history) == 4  # of equals, the last
+    _, best = run(lessons, tmp_path / "all")
+    assert best_epoch(best.history) == 4  # of equals, the last
     rates = FineTuning(**{**vars(OPTIONS), "patience": 1})
     told(monkeypatch, [0.9, 0.8, 0.5, 0.5, 0.5, 0.6])
-    kept, _ = run(lessons, tmp_path / "kept", rates)
-    assert np.array_equal(kept.scale, best.scale)
+    _, kept = run(lessons, tmp_path / "kept", rates)
+    assert np.array_equal(kept.best, best.best)
+    assert not np.array_equal(kept.best, kept.weights)
     told(monkeypatch, [0.9, 0.8, 0.5, 0.6])
-    _, history = run(lessons, tmp_path / "stopped", rates)
-    assert len(history) == 4  # the first epoch without progress was the last
+    _, stopped = run(lessons, tmp_path / "stopped", rates)
+    assert len(stopped.history) == 4  # the first epoch without progress was the last
 
 
 def test_of_epochs_that_cannot_be_told_apart_the_last_is_the_best() -> None:
@@ -128,7 +132,8 @@ def test_of_epochs_that_cannot_be_told_apart_the_last_is_the_best() -> None:
 
 
 def test_the_standard_error_is_that_of_the_mean(lessons: Lessons, tmp_path: Path) -> None:
-    _, history = run(lessons, tmp_path)
+    _, state = run(lessons, tmp_path)
+    history = state.history
     values = Toy().bottlenecks(lessons.pixels, np.arange(24))
     head, choice = choose_logistic(values, lessons.labels, lessons.training, lessons.validation, 2)
     rows = lessons.validation
@@ -142,14 +147,14 @@ def test_when_no_epoch_is_better_the_frozen_weights_stay(
     lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told(monkeypatch, [0.4, 0.5, 0.41, 0.6, 0.7, 0.8])
-    toy, history = run(lessons, tmp_path)
-    assert best_epoch(history) == 0
-    assert np.array_equal(toy.scale, np.ones(8))
+    _, state = run(lessons, tmp_path)
+    assert best_epoch(state.history) == 0
+    assert np.array_equal(state.best, np.ones((1, 8)))
 
 
 @pytest.mark.parametrize("batch", [1, 5, 7, 13, 24])
 def test_an_interrupted_training_ends_the_same(lessons: Lessons, tmp_path: Path, batch: int) -> None:
-    whole, history = run(lessons, tmp_path / "whole")
+    _, whole = run(lessons, tmp_path / "whole")
 
     def stop(done: int, total: int) -> None:
         if done == batch:
@@ -158,18 +163,28 @@ def test_an_interrupted_training_ends_the_same(lessons: Lessons, tmp_path: Path,
     with pytest.raises(KeyboardInterrupt):
         run(lessons, tmp_path / "stopped", done=stop)
     began: list[int] = []
-    again, same = run(lessons, tmp_path / "stopped", done=lambda done, total: began.append(done))
+    _, again = run(lessons, tmp_path / "stopped", done=lambda done, total: began.append(done))
     assert began[0] == batch // 5 * 5  # after the last finished epoch
-    assert same == history
-    assert np.array_equal(again.scale, whole.scale)
+    assert again.history == whole.history
+    assert np.array_equal(again.best, whole.best)
 
 
 def test_a_finished_training_is_not_done_again(lessons: Lessons, tmp_path: Path) -> None:
-    first, history = run(lessons, tmp_path)
-    second, same = run(lessons, tmp_path)
-    assert second.rates == []
-    assert same == history
-    assert np.array_equal(first.scale, second.scale)
+    _, once = run(lessons, tmp_path)
+    toy, twice = run(lessons, tmp_path)
+    assert toy.rates == []
+    assert twice.history == once.history
+    assert np.array_equal(twice.best, once.best)
+
+
+def test_two_trainings_start_from_the_same(lessons: Lessons, tmp_path: Path) -> None:
+    toy: Any = Toy()
+    first = start(toy, lessons, OPTIONS)
+    one, other = (
+        train(toy, lessons, OPTIONS, first, seed=3, state_file=tmp_path / name) for name in ("one.npz", "other.npz")
+    )
+    assert one.history == other.history
+    assert np.array_equal(one.weights, other.weights)
 
 
 def test_validation_photos_are_never_learnt_from(lessons: Lessons, tmp_path: Path) -> None:

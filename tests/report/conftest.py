@@ -1,5 +1,6 @@
 """A small report with known figures, and a reader of pages."""
 
+import copy
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from typing import Any
@@ -155,3 +156,46 @@ class Page(HTMLParser):
 @pytest.fixture
 def read_page() -> Callable[[str], Page]:
     return Page
+
+
+@pytest.fixture
+def tuned(report: Report) -> Report:
+    """`report` as if its models had been tuned: frozen, each had another photo wrong and one more."""
+    report["fine_tuning"] = {
+        "options": {"layers": 20, "epochs": 12, "learning_rate": 0.0003, "mirror": True},
+        "averaged": [0],
+        **{"validation_log_loss": 0.5, "validation_error": 0.05, "validation_top1": 0.83},
+        "trainings": [training((0.61, 0.64, 0.52, 0.5, 0.53), best=3)],
+    }
+    for model in report["models"]:
+        before = copy.deepcopy(model["evaluation"])
+        before["mistakes"] = [*before["mistakes"][1:], {"photo": "tulips/8.jpg"}, {"photo": "tulips/9.jpg"}]
+        before["top1"] -= 1 / 30
+        before["log_loss"], before["calibration_error"] = 0.375, 0.04
+        model["frozen"] = {"bytes": model["bytes"] + 8, "head": model["head"], "evaluation": before}
+    return report
+
+
+def training(losses: Sequence[float], *, best: int, seed: int = 0) -> Report:
+    return {
+        **{"seed": seed, "best_epoch": best},
+        "history": [
+            {
+                "epoch": epoch,
+                "training_loss": None if epoch == 0 else 0.9 - 0.1 * epoch,
+                "validation_log_loss": loss,
+                "validation_error": 0.05,
+                "validation_top1": 0.8 + 0.01 * epoch,
+            }
+            for epoch, loss in enumerate(losses)
+        ],
+    }
+
+
+@pytest.fixture
+def soup(tuned: Report) -> Report:
+    """The same after three trainings, of which the second was in vain."""
+    told = tuned["fine_tuning"]
+    told["trainings"] += [training((0.61, 0.7), best=0, seed=1), training((0.61, 0.58, 0.51), best=2, seed=2)]
+    told.update(averaged=[0, 2], validation_log_loss=0.47)
+    return tuned

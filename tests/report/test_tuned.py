@@ -1,6 +1,5 @@
 """What fine-tuning did, in the terminal and on the page."""
 
-import copy
 import io
 from typing import Any
 
@@ -8,43 +7,20 @@ import pytest
 from rich.console import Console
 
 from edgeretrain.report import render_page, render_tuned
-from edgeretrain.report.tuned import distilled, training_curve, tuned_models, verdict
+from edgeretrain.report.training_curve import training_curve
+from edgeretrain.report.tuned import distilled, tuned_models, verdict
 
 Report = dict[str, Any]
-LOSSES = (0.61, 0.64, 0.52, 0.5, 0.53)
-
-
-@pytest.fixture
-def tuned(report: Report) -> Report:
-    """`report` as if its models had been tuned: frozen, each had another photo wrong and one more."""
-    report["fine_tuning"] = {
-        "options": {"layers": 20, "epochs": 12, "learning_rate": 0.0003, "mirror": True},
-        "best_epoch": 3,
-        "history": [
-            {
-                "epoch": epoch,
-                "training_loss": None if epoch == 0 else 0.9 - 0.1 * epoch,
-                "validation_log_loss": loss,
-                "validation_top1": 0.8 + 0.01 * epoch,
-            }
-            for epoch, loss in enumerate(LOSSES)
-        ],
-    }
-    for model in report["models"]:
-        before = copy.deepcopy(model["evaluation"])
-        before["mistakes"] = [*before["mistakes"][1:], {"photo": "tulips/8.jpg"}, {"photo": "tulips/9.jpg"}]
-        before["top1"] -= 1 / 30
-        before["log_loss"], before["calibration_error"] = 0.375, 0.04
-        model["frozen"] = {"bytes": model["bytes"] + 8, "head": model["head"], "evaluation": before}
-    return report
 
 
 @pytest.fixture
 def in_vain(tuned: Report) -> Report:
     """The same, had no epoch been better than the frozen backbone."""
-    tuned["fine_tuning"]["best_epoch"] = 0
-    for one in tuned["fine_tuning"]["history"][1:]:
-        one["validation_log_loss"] += 0.2
+    told = tuned["fine_tuning"]
+    (one,) = told["trainings"]
+    told["averaged"], one["best_epoch"], told["validation_log_loss"] = [], 0, 0.61
+    for record in one["history"][1:]:
+        record["validation_log_loss"] += 0.2
     for model in tuned["models"]:
         del model["frozen"]
     return tuned
@@ -73,6 +49,38 @@ def test_in_the_terminal(tuned: Report) -> None:
     )
     assert "float32 90.0 93.3 +2 -1 0.375 0.250" in text
     assert "int8 83.3 86.7 +2 -1 0.375 0.250" in text
+
+
+def test_several_trainings_in_the_terminal(soup: Report) -> None:
+    assert terminal(soup).startswith(
+        "Fine-tuned 3 times for 1 to 4 epochs of at most 12; of 2 trainings the weights after their best epochs, 3 and "
+        "2, were averaged: the validation log loss was 0.470 (frozen: 0.610; each alone: 0.500 and 0.510)."
+    )
+    soup["fine_tuning"].update(averaged=[2], validation_log_loss=0.51)
+    assert terminal(soup).startswith(
+        "Fine-tuned 3 times for 1 to 4 epochs of at most 12; best after epoch 2 of training 3, where the validation "
+        "log loss was 0.510 (frozen: 0.610)."
+    )
+
+
+def test_several_trainings_on_the_page(soup: Report, read_page: Any) -> None:
+    page = read_page(render_page(soup, {}))
+    rows = page.tables["epochs"][0]
+    assert rows[0][:2] == ["Training", "Epoch"]
+    assert [row[:2] for row in rows[1:]] == [
+        *(["1", str(epoch)] for epoch in range(5)),
+        *(["2", "0"], ["2", "1"], ["3", "0"], ["3", "1"], ["3", "2"]),
+    ]
+    assert [number for number, row in enumerate(chosen_rows(page)) if row] == [4, 10]
+    assert "7 epochs; epoch 0 is the frozen backbone" in page.text
+    assert len([tag for tag, _ in page.tags if tag == "polyline"]) == 6
+    assert "Validation log loss of the averaged weights: 0.470" in page.text
+
+
+def chosen_rows(page: Any) -> list[bool]:
+    """Of each row of the table of epochs, whether it is marked."""
+    start = next(index for index, (tag, told) in enumerate(page.tags) if told.get("class") == "epochs")
+    return [told.get("class") == "chosen" for tag, told in page.tags[start:] if tag == "tr"][:11]
 
 
 def test_on_the_page(tuned: Report, read_page: Any) -> None:
@@ -117,35 +125,3 @@ def test_without_fine_tuning_nothing_is_said(report: Report, read_page: Any) -> 
     page = read_page(render_page(report, {}))
     assert "ine-tun" not in page.text
     assert "polyline" not in [tag for tag, _ in page.tags]
-
-
-def points(line: str) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in (one.split(",") for one in line.split())]
-
-
-def test_the_curve(tuned: Report) -> None:
-    curve = training_curve(tuned)
-    assert curve is not None
-    validation, training = (points(line.points) for line in curve.lines)
-    assert [line.name for line in curve.lines] == ["validation", "training"]
-    assert (len(validation), len(training)) == (5, 4)
-    assert validation[0][0] == curve.left
-    assert validation[-1][0] == training[-1][0] == curve.right
-    assert curve.best == validation[3]
-    heights = [y for _, y in validation]
-    assert sorted(range(5), key=lambda epoch: -heights[epoch]) == sorted(range(5), key=lambda epoch: LOSSES[epoch])
-    assert all(0 <= y <= curve.bottom for _, y in validation + training)
-    assert [tick.text for tick in curve.epochs] == ["0", "1", "2", "3", "4"]
-
-
-@pytest.mark.parametrize("epochs", [1, 2, 9, 60, 1000])
-def test_any_number_of_epochs_fits(tuned: Report, epochs: int) -> None:
-    one = tuned["fine_tuning"]["history"][1]
-    tuned["fine_tuning"]["history"][1:] = [{**one, "epoch": epoch} for epoch in range(1, epochs + 1)]
-    tuned["fine_tuning"]["best_epoch"] = epochs
-    curve = training_curve(tuned)
-    assert curve is not None
-    assert 2 <= len(curve.epochs) <= 9
-    assert curve.best[0] == curve.right
-    ends = [line.y for line in curve.lines]
-    assert abs(ends[0] - ends[1]) >= 15
