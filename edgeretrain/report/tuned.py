@@ -67,9 +67,10 @@ def verdict(report: Report) -> str:
         which = f" of training {told['averaged'][0] + 1}" if len(trainings) > 1 else ""
         return f"Fine-tuned {times}for {length}; best after epoch {bests[0]}{which}, where {after})"
     alone = [f"{one['history'][one['best_epoch']]['validation_log_loss']:.3f}" for one in chosen]
+    some = f"{len(chosen)} of " if len(chosen) < len(trainings) else ""
     return (
-        f"Fine-tuned {times}for {length}; of {len(chosen)} trainings the weights after their best epochs, "
-        f"{_listed(bests)}, were averaged: {after}; each alone: {_listed(alone)})"
+        f"Fine-tuned {times}for {length}; the weights of {some}these trainings, after their best epochs "
+        f"({_listed(bests)}), were averaged: {after}; each alone: {_listed(alone)})"
     )
 
 

@@ -106,7 +106,7 @@ def test_the_backbone_says_how_it_was_tuned(tuned: tuple[Path, Any]) -> None:
         assert told["layers"] == 3
         assert told["averaged"] == [{key: one[key] for key in ("seed", "best_epoch")} for one in trainings]
     page = (out / "report.html").read_text("utf-8")
-    assert "of 2 trainings the weights after their best epochs" in page
+    assert "the weights of these trainings, after their best epochs" in page
     assert "It also learnt what mobilenet_v2_100_224 and mobilenet_v1_100_224 make of the training photos" in page
 
 
