@@ -54,7 +54,8 @@ def test_in_the_terminal(tuned: Report) -> None:
 def test_several_trainings_in_the_terminal(soup: Report) -> None:
     assert terminal(soup).startswith(
         "Fine-tuned 3 times for 1 to 4 epochs of at most 12; the weights of 2 of these trainings, after their best "
-        "epochs (3 and 2), were averaged: the validation log loss was 0.470 (frozen: 0.610; each alone: 0.500 and 0.510)."
+        "epochs (3 and 2), were averaged: the validation log loss was 0.470 (frozen: 0.610; each alone: 0.500 and "
+        "0.510)."
     )
     soup["fine_tuning"].update(averaged=[2], validation_log_loss=0.51)
     assert terminal(soup).startswith(
