@@ -178,7 +178,8 @@ class Tuner:
         """What is learnt from, and what the report says of the distillation."""
         photos = [*self.split.training, *self.split.validation]
         size = self.learner.network.backbone.size
-        pixels, detailed = self._decoded(photos, size), self._decoded(photos, DETAIL * size)
+        pixels = self._decoded(photos, size)
+        detailed = self._decoded(photos, DETAIL * size) if self.learner.tuning.augmentation else pixels  # no crops
         labels, weight = label_indices(self.photo_set.labels, photos), self.options.class_weight
         classes, learnt = len(self.photo_set.labels), len(self.split.training)
         training, validation = np.split(np.arange(len(photos)), [learnt])

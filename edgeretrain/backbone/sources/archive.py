@@ -17,10 +17,11 @@ MAX_BYTES = 4 << 30
 """Of all unpacked files: the largest image modules of TensorFlow Hub have about 1 GB."""
 MAX_MEMBERS = 10_000
 
-_DAMAGED = (
+DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
-    *(KeyError, ValueError, NotImplementedError, RuntimeError),  # zip: unknown compression, encrypted
+    *(KeyError, ValueError, RuntimeError),  # of zip files: RuntimeError for unknown compression and encryption
 )
+"""What Python's readers of tar and zip archives raise for one that cannot be read."""
 
 _Kind = Literal["file", "folder", "other"]
 
@@ -35,7 +36,7 @@ def is_archive(path: Path) -> bool:
     """Whether a file is a tar archive, compressed or not, or a zip archive."""
     try:
         return tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
-    except (OSError, *_DAMAGED):
+    except (OSError, *DAMAGED):
         return False
 
 
@@ -57,7 +58,7 @@ def unpack(archive: Path, folder: Path, what: str) -> None:
             left -= _write(member, folder, left, what)
     except OSError as error:  # a full disk; also what gzip says of damage
         raise _refused(what, f"cannot be unpacked ({error.strerror or error})") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         reason = (str(error).splitlines() or ["unreadable"])[0].rstrip(":")
         raise _refused(what, f"is damaged, or no archive that can be unpacked ({reason})") from error
     if not count:

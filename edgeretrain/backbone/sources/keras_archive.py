@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgeretrain.backbone.keras_model import first_line, weights_in
+from edgeretrain.backbone.sources.archive import DAMAGED
 from edgeretrain.backbone.sources.keras_2 import as_keras_3
 from edgeretrain.backbone.sources.keras_config import code_in
 from edgeretrain.errors import EdgeretrainError
@@ -54,7 +55,7 @@ def _copy_zip(path: Path, copy: Path) -> tuple[Path, dict[str, Any]]:
                 target.writestr("config.json", json.dumps(config))
                 with archive.open("model.weights.h5") as weights, target.open("model.weights.h5", "w") as to:
                     shutil.copyfileobj(weights, to, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (OSError, *DAMAGED) as error:
         raise _not_keras(path, f"a damaged zip archive ({first_line(error)})") from error
     return copy, config
 

@@ -87,6 +87,19 @@ def test_a_zip_archive_of_something_else(tmp_path: Path, copies: Path) -> None:
         copy_checked(path, copies)
 
 
+def test_a_damaged_stream_in_a_compressed_archive(tmp_path: Path, copies: Path) -> None:
+    path = tmp_path / "packed.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, json.dumps(list(range(900))))
+    content = bytearray(path.read_bytes())
+    start = content.find(b"config.json") + len("config.json")
+    content[start : start + 40] = b"\xff" * 40  # no block of deflate's begins so
+    path.write_bytes(content)
+    with pytest.raises(EdgeretrainError, match="a damaged zip archive"):
+        copy_checked(path, copies)
+
+
 def test_a_damaged_member(tmp_path: Path, copies: Path) -> None:
     path = archive(tmp_path / "net.keras")
     path.write_bytes(path.read_bytes().replace(b"weights", b"weighty", 1).replace(b'"Sequential"', b'"Sequentiae"', 1))
