@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeretrain.backbone.hdf5 import require_self_contained
 from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.errors import EdgeretrainError
@@ -105,6 +106,7 @@ def _contents(path: Path) -> tuple[str | None, bool]:
         raise EdgeretrainError(f"{wrong}. {way_out}")
     try:
         with h5py.File(path, "r") as file:
+            require_self_contained(path, file)
             group = file.get("model_weights", file)
             if "layer_names" not in group.attrs:
                 raise EdgeretrainError(f"{wrong}. {way_out}")

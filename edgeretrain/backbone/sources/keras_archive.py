@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edgeretrain.backbone.hdf5 import require_self_contained
 from edgeretrain.backbone.keras_model import first_line, weights_in
 from edgeretrain.backbone.sources.archive import DAMAGED
 from edgeretrain.backbone.sources.keras_2 import as_keras_3
@@ -65,6 +66,7 @@ def _copy_hdf5(path: Path, copy: Path) -> tuple[Path, dict[str, Any]]:
 
     try:
         with h5py.File(path, "r") as file:
+            require_self_contained(path, file)
             text = file.attrs.get("model_config")
             weights_only = "layer_names" in file.attrs or "layers" in file or "_layer_checkpoint_dependencies" in file
         if text is None and weights_only:

@@ -4,10 +4,12 @@ No code of the file's runs: see `keras_config.py` for what is refused, on top of
 """
 
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone.artifact import sha256
+from edgeretrain.backbone.hdf5 import require_self_contained
 from edgeretrain.backbone.keras_model import first_line
 from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.scaling import Scaling
@@ -70,6 +72,8 @@ def _load(path: Path) -> Any:
 
     with tempfile.TemporaryDirectory(prefix="edgeretrain-") as folder:
         copy, config = copy_checked(path, Path(folder))
+        if copy.suffix == ".keras":
+            _check_weights(path, copy)
         _check_classes(path, config)
         # Layer names must not depend on what else this process has built: the same file twice, the same bytes.
         tf.keras.backend.clear_session()
@@ -81,6 +85,23 @@ def _load(path: Path) -> Any:
                 f"{path}: Keras {tf.keras.__version__} cannot load it ({_told(error, copy)}). Save it again with this "
                 "version of Keras, or save it as a SavedModel with the version that wrote it."
             ) from error
+
+
+def _check_weights(path: Path, copy: Path) -> None:
+    """Refuse weights that are not in the file itself.
+
+    Raises:
+        EdgeretrainError: there are some, or they are not in HDF5 format.
+    """
+    import h5py
+
+    try:
+        with zipfile.ZipFile(copy) as archive, archive.open("model.weights.h5") as member, h5py.File(member) as file:
+            require_self_contained(path, file)
+    except (OSError, RuntimeError) as error:
+        raise EdgeretrainError(
+            f"{path}: its model.weights.h5 is damaged ({first_line(error)}). Save the network again, `model.save(...)`."
+        ) from error
 
 
 def _check_classes(path: Path, config: dict[str, Any]) -> None:

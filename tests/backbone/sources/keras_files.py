@@ -1,6 +1,7 @@
 """Keras files that the tests write: as Keras 3 does, and as Keras 2 did."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,12 @@ def _as_call(node: Any) -> list[list[Any]]:
     several = tensors if isinstance(tensors, list) else [tensors]
     kwargs = {key: value for key, value in node["kwargs"].items() if key != "mask"}
     return [[*tensor["config"]["keras_history"], kwargs] for tensor in several]
+
+
+def replace_weights(path: Path, content: bytes) -> None:
+    """Give a .keras file another model.weights.h5."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, old in members.items():
+            archive.writestr(name, content if name == "model.weights.h5" else old)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from keras_files import as_keras_2, keras, rewrite_config, small, teachable, with_top, written
+from hdf5_files import WAYS, lead_out
+from keras_files import as_keras_2, keras, replace_weights, rewrite_config, small, teachable, with_top, written
 from modules import weights
 
 from edgeretrain.backbone.build import build_from_source, run_source
@@ -113,6 +114,23 @@ def _with_old_lambda(config: Any) -> Any:
             layer["config"]["function_type"] = "lambda"
             layer.pop("module", None)
     return config
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["net.h5", "net.keras"])
+def test_no_network_takes_its_weights_from_another_file(tmp_path: Path, name: str, way: str) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = written(small(), tmp_path / name)
+    inside = path
+    if name == "net.keras":
+        with zipfile.ZipFile(path) as archive:
+            inside = Path(archive.extract("model.weights.h5", tmp_path))
+    with h5py.File(inside, "r+") as file:
+        lead_out(file, "more", way, tmp_path)
+    if name == "net.keras":
+        replace_weights(path, inside.read_bytes())
+    with pytest.raises(EdgeretrainError, match=r"net\.(h5|keras): its more is to be read from another file"):
+        opened(path)
 
 
 def test_a_class_that_keras_does_not_have_is_refused_by_name(tmp_path: Path) -> None:
@@ -305,3 +323,10 @@ def test_weights_of_other_shapes_are_told(tmp_path: Path) -> None:
             to.writestr(name, (config if name == "config.json" else source).read(name))
     with pytest.raises(EdgeretrainError, match=r"x\.keras: Keras .* cannot load it"):
         opened(tmp_path / "x.keras", SAID)
+
+
+def test_weights_that_are_no_hdf5_are_told(tmp_path: Path) -> None:
+    path = written(small(), tmp_path / "net.keras")
+    replace_weights(path, b"weights")
+    with pytest.raises(EdgeretrainError, match=r"net\.keras: its model\.weights\.h5 is damaged"):
+        opened(path)

@@ -1,0 +1,35 @@
+"""Whether an HDF5 file keeps all it holds to itself. Needs h5py, which TensorFlow brings along.
+
+HDF5 can name other files for parts of its content, and reading follows: a network from elsewhere could take bytes of
+any file on this disk for weights, and a model made of it would carry them on. Keras writes no such file.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from edgeretrain.errors import EdgeretrainError
+
+
+def require_self_contained(path: Path, file: Any) -> None:
+    """Look for external links, external storage and virtual datasets.
+
+    Args:
+        path: the file that the user gave.
+        file: it, or the part of it that is HDF5, as an open `h5py.File`.
+
+    Raises:
+        EdgeretrainError: there is one.
+    """
+    import h5py
+
+    def linked(name: str, link: Any) -> str | None:
+        return name if isinstance(link, h5py.ExternalLink) else None
+
+    def stored(name: str, item: Any) -> str | None:
+        return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
+
+    if name := file.visititems_links(linked) or file.visititems(stored):
+        raise EdgeretrainError(
+            f"{path}: its {name} is to be read from another file on this machine, so it was not loaded: edgeretrain "
+            "reads no file but the one it is given. Keras writes no such file; get it anew from where it was made."
+        )
