@@ -28,9 +28,9 @@ def random_model() -> Any:
     return model
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the preset's weight file, named in EDGERETRAIN_WEIGHTS."""
+    """A folder with the preset's weight file, named in EDGERETRAIN_WEIGHTS; other modules keep theirs."""
     folder = tmp_path_factory.mktemp("weights")
     random_model().save(folder / weights_file(get_preset(PRESET)))
     with pytest.MonkeyPatch.context() as patch:
