@@ -45,15 +45,9 @@ class Scaling:
         """Photos `[...,3]`, raw RGB, scaled, float32."""
         return pixels.astype(np.float32) * np.asarray(self.factor, np.float32) + np.asarray(self.offset, np.float32)
 
-    def of_tensor(self, photo: Any, name: str) -> Any:
-        """The same of a TensorFlow tensor `float32 [...,3]`; the last operation is called `name`."""
-        import tensorflow as tf
-
-        factor, offset = (_constant(numbers) for numbers in (self.factor, self.offset))
-        # Multiply, then subtract: x / 127.5 - 1, in the two operations that the converter folds best.
-        if np.any(offset != 0):
-            return tf.subtract(photo * factor if np.any(factor != 1) else photo, -offset, name=name)
-        return tf.multiply(photo, factor, name=name) if np.any(factor != 1) else tf.identity(photo, name=name)
+    def of_tensor(self, photo: Any) -> Any:
+        """The same of a TensorFlow tensor `float32 [...,3]`."""
+        return photo * np.asarray(self.factor, np.float32) + np.asarray(self.offset, np.float32)
 
     def __str__(self) -> str:
         """As `--scale` takes it: `-1..1`, or `mean/std`."""
@@ -88,11 +82,6 @@ def parse_scaling(text: str) -> Scaling:
         "--scale=0..1 or --scale=0..255, or mean/std in pixel values, such as "
         "--scale=123.675,116.28,103.53/58.395,57.12,57.375."
     )
-
-
-def _constant(numbers: tuple[float, ...]) -> Any:
-    values = np.asarray(numbers, np.float32)
-    return values[0] if len(values) == 1 else values
 
 
 def _text(number: float) -> str:

@@ -135,4 +135,4 @@ class Network:
     def _scaled(self, photos: Any) -> Any:
         import tensorflow as tf
 
-        return self.backbone.scaling.of_tensor(tf.cast(photos, tf.float32), "scaled")
+        return self.backbone.scaling.of_tensor(tf.cast(photos, tf.float32))
