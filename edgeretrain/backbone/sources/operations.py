@@ -41,8 +41,12 @@ _INSIDE = (
     "While",
 )
 
-# Reaching outside by their names, whether marked or not. PrintV2 can append to a file.
-_OUTSIDE = re.compile("^(Debug|PrintV2|PyFunc|TPU|Tpu|Xla)|Dataset|File|Iterator|Proto|Queue|Reader|Snapshot")
+# Reaching outside by their names, whether marked or not. PrintV2 can append to a file, Copy sends tensors to a debugger
+# at any address, and ImmutableConst and GenerateVocabRemapping, not marked, read files.
+_OUTSIDE = re.compile(
+    "^(Copy|CopyHost|GenerateVocabRemapping|ImmutableConst|MlirPassthroughOp)$"
+    "|^(Debug|PrintV2|PyFunc|TPU|Tpu|Xla)|Dataset|File|Iterator|Proto|Queue|Reader|Snapshot"
+)
 
 # What only a SavedModel's saver needs, which we never run.
 _SAVER = (

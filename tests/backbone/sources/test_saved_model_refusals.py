@@ -59,10 +59,27 @@ def prints_to_a_file(features: Any) -> Any:
     return {"features": features}
 
 
+def maps_a_file_into_memory(features: Any) -> Any:
+    import tensorflow as tf
+
+    return {"features": features + tf.raw_ops.ImmutableConst(dtype=tf.float32, shape=(8,), memory_region_name="secret")}
+
+
+def compares_two_files(features: Any) -> Any:
+    import tensorflow as tf
+
+    lines, _ = tf.raw_ops.GenerateVocabRemapping(
+        new_vocab_file="secret", old_vocab_file="guess", new_vocab_offset=0, num_new_vocab=8
+    )
+    return {"features": features + tf.cast(lines, tf.float32)}
+
+
 @pytest.mark.parametrize(
     ("function", "operation"),
     [
         (reads_a_file, "ReadFile"),
+        (maps_a_file_into_memory, "ImmutableConst"),
+        (compares_two_files, "GenerateVocabRemapping"),
         (writes_a_file, "WriteFile"),
         (saves_a_checkpoint, "SaveV2"),
         (runs_python, "EagerPyFunc"),
