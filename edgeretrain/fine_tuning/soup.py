@@ -23,9 +23,10 @@ class Soup:
     """What the trainings came to.
 
     Attributes:
-        trainings: of each its `seed`, its `best_epoch` and its `history`; see `train`.
-        averaged: the numbers of those whose best weights are in the mean, from 0; none: the network is the frozen one.
-        verdict: what the validation photos say of the network; see `judge`.
+        trainings: of each its `seed`, its `best_epoch` (0: the frozen network) and its `history`; see `train`.
+        averaged: the numbers of those whose best weights are in the mean, from 0; none: no training was better than
+            the frozen network.
+        verdict: what the validation photos say of the mean; see `judge`.
     """
 
     trainings: list[dict[str, Any]]
@@ -42,12 +43,10 @@ def cook(
     folder: Path,
     done: Callable[[int, int], None] = lambda done, total: None,
 ) -> Soup:
-    """Train `options.soup` times; the network holds the mean of the best weights afterwards.
+    """Train `options.soup` times; the network holds the mean afterwards.
 
-    Should the validation photos find the mean worse than the best training, by more than a standard error, that one
-    ships alone: weights that lie too far apart have no good mean. Should they find nothing better than the frozen
-    network, that one is what the network holds. The mean is asked first: trainings that are no better than the frozen
-    network, each alone, have a mean that is (benchmarks/fine_tuning.md).
+    Trainings that beat the frozen network count. Should the validation photos find their mean worse than the best of
+    them, by more than a standard error, that one ships alone: weights that lie too far apart have no good mean.
 
     Args:
         folder: where the trainings' states are kept; one that was stopped goes on from there.
@@ -69,23 +68,18 @@ def cook(
         {"seed": options.soup * seed + number, "best_epoch": best, "history": state.history}
         for number, (state, best) in enumerate(zip(states, bests, strict=True))
     ]
-    frozen = _verdict(first.history[0])
-    alone = [_verdict(state.history[best]) for state, best in zip(states, bests, strict=True)]
-    leader = min(range(len(alone)), key=lambda number: alone[number]["validation_log_loss"])
-    limit = alone[leader]["validation_log_loss"] + alone[leader]["validation_error"]
-    network.set_weights(_mean([state.best for state in states]))
+    verdicts = [_verdict(state.history[best]) for state, best in zip(states, bests, strict=True)]
+    better = [number for number, best in enumerate(bests) if best]
+    if not better:
+        network.set_weights(first.best)
+        return Soup(trainings, [], verdicts[0])
+    network.set_weights(_mean([states[number].best for number in better]))
     _, verdict = judge(network, lessons, network.head)
-    if _better(verdict, frozen) and verdict["validation_log_loss"] <= limit:
-        return Soup(trainings, list(range(len(states))), verdict)
-    if _better(alone[leader], frozen):
-        network.set_weights(states[leader].best)
-        return Soup(trainings, [leader], alone[leader])
-    network.set_weights(first.best)
-    return Soup(trainings, [], frozen)
-
-
-def _better(one: dict[str, float], other: dict[str, float]) -> bool:
-    return one["validation_log_loss"] < other["validation_log_loss"]
+    alone = min(better, key=lambda number: verdicts[number]["validation_log_loss"])
+    if verdict["validation_log_loss"] > verdicts[alone]["validation_log_loss"] + verdicts[alone]["validation_error"]:
+        network.set_weights(states[alone].best)
+        better, verdict = [alone], verdicts[alone]
+    return Soup(trainings, better, verdict)
 
 
 def _verdict(record: dict[str, Any]) -> dict[str, float]:

@@ -118,18 +118,15 @@ def train(
 
 def best_epoch(history: list[dict[str, Any]]) -> int:
     """The last epoch that the validation photos cannot tell from the one with the least log loss: no more than one
-    standard error from it (Breiman et al., Classification and Regression Trees, 1984, 3.4.3). 0 before the first one.
+    standard error from it (Breiman et al., Classification and Regression Trees, 1984, 3.4.3), and below epoch 0's.
 
     The very least of many epochs is a matter of luck when a hundred photos judge; and the later an epoch, the lower the
-    learning rate. Epoch 0, the frozen network, is not among them: whether anything was gained, the mean of several
-    trainings has to show, and it is better than each of them.
+    learning rate.
     """
-    losses = [record["validation_log_loss"] for record in history[1:]]
-    if not losses:
-        return 0
+    losses = [record["validation_log_loss"] for record in history]
     least = int(np.argmin(losses))
-    limit = losses[least] + history[1 + least]["validation_error"]
-    return max(epoch for epoch, loss in enumerate(losses, start=1) if loss <= limit)
+    limit = losses[least] + history[least]["validation_error"]
+    return max((epoch for epoch, loss in enumerate(losses) if loss <= limit and loss < losses[0]), default=0)
 
 
 def judge(network: Network, lessons: Lessons, trained: Head | None = None) -> tuple[Head, dict[str, float]]:

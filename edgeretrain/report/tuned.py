@@ -55,7 +55,7 @@ def verdict(report: Report) -> str:
     times = f"{len(trainings)} times " if len(trainings) > 1 else ""
     before = trainings[0]["history"][0]["validation_log_loss"]
     if not told["averaged"]:
-        least = min(one["history"][one["best_epoch"]]["validation_log_loss"] for one in trainings)
+        least = min(one["validation_log_loss"] for each in trainings for one in each["history"][1:])
         return (
             f"Fine-tuning, {times}{length}, did not beat the frozen backbone on the validation photos (log loss "
             f"{before:.3f}, at best {least:.3f}): these are the frozen models"
@@ -67,8 +67,9 @@ def verdict(report: Report) -> str:
         which = f" of training {told['averaged'][0] + 1}" if len(trainings) > 1 else ""
         return f"Fine-tuned {times}for {length}; best after epoch {bests[0]}{which}, where {after})"
     alone = [f"{one['history'][one['best_epoch']]['validation_log_loss']:.3f}" for one in chosen]
+    some = f"{len(chosen)} of " if len(chosen) < len(trainings) else ""
     return (
-        f"Fine-tuned {times}for {length}; the weights of these trainings, after their best epochs "
+        f"Fine-tuned {times}for {length}; the weights of {some}these trainings, after their best epochs "
         f"({_listed(bests)}), were averaged: {after}; each alone: {_listed(alone)})"
     )
 

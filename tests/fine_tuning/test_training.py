@@ -127,8 +127,8 @@ def test_of_epochs_that_cannot_be_told_apart_the_last_is_the_best() -> None:
 
     assert best([0.9, 0.5, 0.54, 0.56], [0.3, 0.05, 0.1, 0.1]) == 2
     assert best([0.9, 0.5, 0.54, 0.55], [0.3, 0.05, 0.1, 0.1]) == 3
-    assert best([0.4, 0.5, 0.54, 0.53], [0.3, 0.05, 0.1, 0.1]) == 3  # that all are worse than frozen does not count
-    assert best([0.4], [0.3]) == 0
+    assert best([0.52, 0.5, 0.54, 0.53], [0.3, 0.05, 0.1, 0.1]) == 1  # the others are worse than frozen
+    assert best([0.5, 0.5, 0.51], [0.3, 0.3, 0.3]) == 0
 
 
 def test_the_standard_error_is_that_of_the_mean(lessons: Lessons, tmp_path: Path) -> None:
@@ -143,14 +143,13 @@ def test_the_standard_error_is_that_of_the_mean(lessons: Lessons, tmp_path: Path
     assert history[0]["validation_error"] == pytest.approx(losses.std() / 6**0.5, abs=1e-5)
 
 
-def test_a_training_worse_than_frozen_runs_its_course(
+def test_when_no_epoch_is_better_the_frozen_weights_stay(
     lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patient = FineTuning(**{**vars(OPTIONS), "patience": 2})
-    told(monkeypatch, [0.4, 0.8, 0.7, 0.75, 0.6, 0.5])
-    _, state = run(lessons, tmp_path, patient)
-    assert best_epoch(state.history) == 5
-    assert np.array_equal(state.best, state.weights)
+    told(monkeypatch, [0.4, 0.5, 0.41, 0.6, 0.7, 0.8])
+    _, state = run(lessons, tmp_path)
+    assert best_epoch(state.history) == 0
+    assert np.array_equal(state.best, np.ones((1, 8)))
 
 
 @pytest.mark.parametrize("batch", [1, 5, 7, 13, 24])

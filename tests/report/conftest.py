@@ -194,8 +194,8 @@ def training(losses: Sequence[float], *, best: int, seed: int = 0) -> Report:
 
 @pytest.fixture
 def soup(tuned: Report) -> Report:
-    """The same after three trainings, of which the second alone would have been in vain."""
+    """The same after three trainings, of which the second was in vain."""
     told = tuned["fine_tuning"]
-    told["trainings"] += [training((0.61, 0.7), best=1, seed=1), training((0.61, 0.58, 0.51), best=2, seed=2)]
-    told.update(averaged=[0, 1, 2], validation_log_loss=0.47)
+    told["trainings"] += [training((0.61, 0.7), best=0, seed=1), training((0.61, 0.58, 0.51), best=2, seed=2)]
+    told.update(averaged=[0, 2], validation_log_loss=0.47)
     return tuned
