@@ -1,5 +1,7 @@
-"""HDF5 files that want to be read from other files, in the three ways that HDF5 has."""
+"""HDF5 files that want to be read from other files, in the three ways that HDF5 has; and damaged ones."""
 
+import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +29,24 @@ def lead_out(group: Any, name: str, way: str, folder: Path) -> None:
         layout[:] = h5py.VirtualSource(str(other), "secret", SECRET.shape)
         group.create_virtual_dataset(name, layout)
     np.testing.assert_array_equal(group[name][:], SECRET)  # so it would be read
+
+
+def damaged(whole: bytes, times: int) -> Iterator[tuple[bytes, Exception | None]]:
+    """An HDF5 file damaged by chance, the same every time, and what a look at all it holds raises; None: nothing."""
+    h5py = pytest.importorskip("h5py")
+    from edgeretrain.backbone.hdf5 import require_self_contained
+
+    random = np.random.default_rng(0)
+    for number in range(times):
+        content = bytearray(whole)
+        if number % 5 == 0:
+            del content[random.integers(len(whole)) :]
+        else:
+            for place in random.integers(min(len(whole), 12_000), size=random.integers(1, 8)):
+                content[place] = random.integers(256)
+        try:
+            with h5py.File(io.BytesIO(content), "r") as file:
+                require_self_contained(Path("net.h5"), file)
+            yield bytes(content), None
+        except Exception as error:
+            yield bytes(content), error

@@ -1,13 +1,18 @@
-"""Whether an HDF5 file keeps all it holds to itself. Needs h5py, which TensorFlow brings along.
+"""HDF5 files from elsewhere: what reading damage raises, and whether a file keeps all it holds to itself.
 
 HDF5 can name other files for parts of its content, and reading follows: a network from elsewhere could take bytes of
 any file on this disk for weights, and a model made of it would carry them on. Keras writes no such file.
+
+Needs h5py, which TensorFlow brings along.
 """
 
 from pathlib import Path
 from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
+
+UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, SystemError)
+"""What h5py raises for a file that is damaged, or none; tests/backbone/test_hdf5.py damages one in many ways."""
 
 
 def require_self_contained(path: Path, file: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.backbone.hdf5 import require_self_contained
+from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.errors import EdgeretrainError
@@ -63,7 +63,7 @@ def load_weights(model: Any, preset: Preset, path: Path) -> None:
         )
     try:
         model.load_weights(str(path))
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise EdgeretrainError(f"{path}: does not fit ({first_line(error)}). {advice}") from error
 
 
@@ -116,7 +116,7 @@ def _contents(path: Path) -> tuple[str | None, bool]:
                 arrays = [group[name][weight].shape for weight in group[name].attrs["weight_names"]]
                 if arrays:
                     layers[name] = arrays[0]
-    except (OSError, KeyError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise EdgeretrainError(f"{wrong} ({first_line(error)}). {way_out}") from error
     with_top = any(name in layers for name in ("conv_preds", "predictions", "Logits"))
     if "conv_pw_13" in layers:

@@ -43,10 +43,10 @@ class Scaling:
 
     def __call__(self, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Photos `[...,3]`, raw RGB, scaled, float32."""
-        return pixels.astype(np.float32) * np.asarray(self.factor, np.float32) + np.asarray(self.offset, np.float32)
+        return np.asarray(self.of_tensor(pixels.astype(np.float32)))
 
     def of_tensor(self, photo: Any) -> Any:
-        """The same of a TensorFlow tensor `float32 [...,3]`."""
+        """The same of a tensor `float32 [...,3]`, TensorFlow's or NumPy's."""
         return photo * np.asarray(self.factor, np.float32) + np.asarray(self.offset, np.float32)
 
     def __str__(self) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hdf5_files import SECRET, WAYS, lead_out
+from hdf5_files import SECRET, WAYS, damaged, lead_out
 
-from edgeretrain.backbone.hdf5 import require_self_contained
+from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.errors import EdgeretrainError
 
 pytestmark = pytest.mark.tensorflow  # which brings h5py
@@ -49,3 +49,13 @@ def test_no_weight_file_is_read_from_another_file(tmp_path: Path, way: str) -> N
         lead_out(layer, "kernel", way, tmp_path)
     with pytest.raises(EdgeretrainError, match=r"weights\.h5: its conv_pw_13/kernel is to be read from another file"):
         load_weights(None, get_preset("mobilenet_v1_025_128"), path)
+
+
+def test_whatever_is_damaged_is_told_in_the_same_way(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        for number in range(40):
+            file[f"layers/{number}/vars/0"] = SECRET
+    raised = [error for _, error in damaged((tmp_path / "net.h5").read_bytes(), 1500) if error is not None]
+    assert [error for error in raised if not isinstance(error, (*UNREADABLE, EdgeretrainError))] == []
+    assert {OSError, RuntimeError, KeyError} <= {type(error) for error in raised}

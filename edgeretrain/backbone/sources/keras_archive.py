@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edgeretrain.backbone.hdf5 import require_self_contained
+from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.backbone.keras_model import first_line, weights_in
 from edgeretrain.backbone.sources.archive import DAMAGED
 from edgeretrain.backbone.sources.keras_2 import as_keras_3
@@ -22,6 +22,8 @@ _WAY_OUT = "Give --from a .keras or .h5 file that `model.save(...)` wrote."
 
 def copy_checked(path: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
     """Copy a Keras file into `folder`, changed so that Keras 3 loads it and without what is not needed.
+
+    The weights in a .keras archive are copied unread; that takes h5py, see `hdf5.py`.
 
     Returns:
         The copy, and the configuration of the network.
@@ -79,7 +81,7 @@ def _copy_hdf5(path: Path, copy: Path) -> tuple[Path, dict[str, Any]]:
         with h5py.File(copy, "r+") as file:
             file.attrs["model_config"] = json.dumps(config).encode()
             file.attrs.pop("training_config", None)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise _not_keras(path, f"a damaged HDF5 file ({first_line(error)})") from error
     return copy, config
 

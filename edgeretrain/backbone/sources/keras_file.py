@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone.artifact import sha256
-from edgeretrain.backbone.hdf5 import require_self_contained
+from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.backbone.keras_model import first_line
 from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.scaling import Scaling
@@ -98,7 +98,7 @@ def _check_weights(path: Path, copy: Path) -> None:
     try:
         with zipfile.ZipFile(copy) as archive, archive.open("model.weights.h5") as member, h5py.File(member) as file:
             require_self_contained(path, file)
-    except (OSError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise EdgeretrainError(
             f"{path}: its model.weights.h5 is damaged ({first_line(error)}). Save the network again, `model.save(...)`."
         ) from error

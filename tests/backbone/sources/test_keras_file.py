@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hdf5_files import WAYS, lead_out
+from hdf5_files import WAYS, damaged, lead_out
 from keras_files import as_keras_2, keras, replace_weights, rewrite_config, small, teachable, with_top, written
 from modules import weights
 
@@ -313,16 +313,13 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, name: str) -> None:
 
 
 def test_weights_of_other_shapes_are_told(tmp_path: Path) -> None:
-    one, other = (written(small(keras().layers.Dense(n)), tmp_path / f"{n}.keras") for n in (2, 3))
-    with (
-        zipfile.ZipFile(one) as source,
-        zipfile.ZipFile(other) as config,
-        zipfile.ZipFile(tmp_path / "x.keras", "w") as to,
-    ):
-        for name in source.namelist():
-            to.writestr(name, (config if name == "config.json" else source).read(name))
+    one, other = (
+        written(small(keras().layers.Dense(n)), tmp_path / name) for n, name in ((2, "one.keras"), (3, "x.keras"))
+    )
+    with zipfile.ZipFile(one) as source:
+        replace_weights(other, source.read("model.weights.h5"))
     with pytest.raises(EdgeretrainError, match=r"x\.keras: Keras .* cannot load it"):
-        opened(tmp_path / "x.keras", SAID)
+        opened(other, SAID)
 
 
 def test_weights_that_are_no_hdf5_are_told(tmp_path: Path) -> None:
@@ -330,3 +327,19 @@ def test_weights_that_are_no_hdf5_are_told(tmp_path: Path) -> None:
     replace_weights(path, b"weights")
     with pytest.raises(EdgeretrainError, match=r"net\.keras: its model\.weights\.h5 is damaged"):
         opened(path)
+
+
+def test_damage_within_the_weights_is_told(tmp_path: Path) -> None:
+    path = written(small(), tmp_path / "net.keras")
+    with zipfile.ZipFile(path) as archive:
+        whole = archive.read("model.weights.h5")
+    kinds = set()
+    for content, raised in damaged(whole, 400):
+        if type(raised) in kinds or raised is None:
+            continue
+        kinds.add(type(raised))
+        replace_weights(path, content)
+        with pytest.raises(EdgeretrainError, match=r"net\.keras: its model\.weights\.h5 is damaged") as caught:
+            opened(path)
+        assert "\n" not in str(caught.value)
+    assert {OSError, RuntimeError, KeyError} <= kinds
