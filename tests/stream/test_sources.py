@@ -143,15 +143,31 @@ def test_the_back_off_grows_and_ends_with_close(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_pictures_that_cannot_be_used_end_it() -> None:
+    entered = threading.Event()
+
     class Odd(CountingDevice):
         def read(self):  # type: ignore[no-untyped-def]
             if self.given == 3:
+                assert entered.wait(60)  # the first picture must have arrived
                 raise EdgeretrainError("odd pictures.")
             return super().read()
 
-    with LiveSource(lambda: Odd(0.001), name="camera") as source, pytest.raises(EdgeretrainError, match="odd"):
-        for _ in range(100):
-            source.newest(1)
+    with LiveSource(lambda: Odd(0.001), name="camera") as source:
+        entered.set()
+        with pytest.raises(EdgeretrainError, match="odd"):
+            for _ in range(100):
+                source.newest(1)
+
+
+def test_pictures_that_cannot_be_used_from_the_first() -> None:
+    class Odd(CountingDevice):
+        def read(self):  # type: ignore[no-untyped-def]
+            raise EdgeretrainError("odd pictures.")
+
+    device = Odd(0)
+    with pytest.raises(EdgeretrainError, match="odd"), LiveSource(lambda: device, name="camera"):
+        pass
+    assert device.closed
 
 
 def test_lost_is_not_an_error_of_the_user() -> None:
