@@ -16,7 +16,7 @@ def test_a_slow_reader_gets_the_newest() -> None:
         for _ in range(5):
             time.sleep(0.02)
             before = source.frames
-            frame = source.newest()
+            frame = source.newest(60)
             assert frame is not None and frame.name == "counter"
             assert before <= number(frame.pixels) <= source.frames
 
