@@ -19,6 +19,7 @@ def keras() -> Any:
 
 def with_top() -> Any:
     """MobileNet V1 0.25/128 with its 1000 ImageNet classes."""
+    keras().backend.clear_session()  # names its layers as in a new process
     return keras().applications.MobileNet(alpha=0.25, input_shape=(128, 128, 3), weights=weights(TOP))
 
 
@@ -32,6 +33,7 @@ def v2(size: int = 128) -> Any:
 def teachable(size: int = 128) -> Any:
     """Teachable Machine's keras_model: a Sequential of two Sequentials, MobileNet V2 and the new layers."""
     k = keras()
+    k.backend.clear_session()  # names its layers as in a new process
     features = k.Sequential([k.Input((size, size, 3)), v2(size), k.layers.GlobalAveragePooling2D()], name="features")
     new = k.Sequential(
         [k.Input((1280,)), k.layers.Dense(100, activation="relu"), k.layers.Dense(3, activation="softmax")], name="new"

@@ -80,7 +80,9 @@ def write_session_module(folder: Path, model: Any, *, hub: bool) -> Path:
         assigned: list[Any] = []
 
         def variable(name: str, value: Any) -> Any:
-            made = v1.get_variable(name, value.shape, tf.float32, use_resource=not hub)
+            # Without an initializer random numbers, which a test that fine-tunes has made TensorFlow refuse.
+            zeros = v1.zeros_initializer()
+            made = v1.get_variable(name, value.shape, tf.float32, initializer=zeros, use_resource=not hub)
             assigned.append(made.assign(value))
             return made
 

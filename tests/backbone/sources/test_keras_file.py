@@ -153,14 +153,15 @@ def test_the_pooling_inside_a_block_is_not_the_bottleneck(tmp_path: Path) -> Non
     photo = k.Input((32, 32, 3))
     values = k.layers.Conv2D(8, 3, name="early")(photo)
     squeezed = k.layers.GlobalAveragePooling2D(keepdims=True, name="squeeze")(values)
-    values = k.layers.Multiply(name="excited")([values, k.layers.Conv2D(8, 1, activation="sigmoid")(squeezed)])
+    gate = k.layers.Conv2D(8, 1, activation="sigmoid", name="gate")(squeezed)
+    values = k.layers.Multiply(name="excited")([values, gate])
     source = opened(written(k.Model(photo, values), tmp_path / "a.keras"), SAID)
     assert source.card["source"]["layer"] == "its output"
     assert source.found[2] == "Bottleneck: its output, 8 values, the average of 30 x 30 positions."
     scores = k.layers.Dense(2, name="classes")(k.layers.Flatten(name="flat")(k.layers.MaxPooling2D(10)(values)))
     assert opened(written(k.Model(photo, scores), tmp_path / "b.keras"), SAID).card["source"]["layer"] == "flat"
-    convolved = k.layers.Conv2D(2, 1)(k.layers.Conv2D(5, 30, name="last")(values))
-    both = opened(written(k.Model(photo, k.layers.Flatten()(convolved)), tmp_path / "c.keras"), SAID)
+    convolved = k.layers.Conv2D(2, 1, name="scores")(k.layers.Conv2D(5, 30, name="last")(values))
+    both = opened(written(k.Model(photo, k.layers.Flatten(name="all")(convolved)), tmp_path / "c.keras"), SAID)
     assert both.card["source"]["layer"] == "last"
     assert both.parameters == 8 * 27 + 8 + 72 + 8 * 900 * 5 + 5
 
