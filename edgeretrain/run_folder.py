@@ -2,14 +2,12 @@
 
 import contextlib
 import errno
-import glob
 import os
-import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.partial_folder import partial_folder, replace_folder
 from edgeretrain.presets import PRECISIONS
 
 REPORT_FILE = "report.json"
@@ -43,17 +41,14 @@ def new_run_folder(out: Path) -> Iterator[Path]:
     """
     out = Path(os.path.realpath(out))  # a link to a run folder stays a link
     _check_replaceable(out)
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
         new_parents = [parent for parent in out.parents if not parent.exists()]
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _remove_leftovers(out)
-            partial.mkdir()
-            yield partial
-            _replace(partial, out)
+            with partial_folder(out) as partial:
+                yield partial
+                replace_folder(out, partial)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
             with contextlib.suppress(OSError):  # they are not empty when all went well
                 for parent in new_parents:
                     parent.rmdir()
@@ -99,45 +94,3 @@ def _check_replaceable(out: Path) -> None:
         raise EdgeretrainError(
             f"{out}: holds {foreign[0]}, which edgeretrain did not write, so it is left alone. Choose another --out."
         )
-
-
-def _replace(partial: Path, out: Path) -> None:
-    """Give the partial folder its name; a run that ends in the same moment may take the name in between."""
-    old = out.with_name(f".{out.name}.old-{os.getpid()}")
-    for attempts_left in (2, 1, 0):
-        try:
-            if out.exists() and any(out.iterdir()):
-                out.rename(old)
-            partial.rename(out)
-            break
-        except OSError:
-            if old.exists() and not out.exists():
-                old.rename(out)
-            if not attempts_left:
-                raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove_leftovers(out: Path) -> None:
-    """Remove what runs into the same folder left when they were killed; a kill between two renames is undone."""
-    for path in sorted(out.parent.glob(f".{glob.escape(out.name)}.*-*")):
-        match = re.fullmatch(r"(partial|old)-(\d+)", path.name[len(out.name) + 2 :])
-        # Our own number was someone else's before: in a container, every run may have the same one.
-        if match is None or (int(match[2]) != os.getpid() and _is_running(int(match[2]))):
-            continue
-        if match[1] == "old" and not out.exists():
-            path.rename(out)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_running(process: int) -> bool:
-    if os.name == "nt":  # os.kill would end it there
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True

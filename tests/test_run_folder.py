@@ -133,46 +133,6 @@ def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         assert content(tmp_path / absolute) == {REPORT_FILE: "new"}
 
 
-@pytest.mark.parametrize("name", ["run [1]", "*", "run?", "r.partial-1", "Größe 🌹"])
-def test_odd_names(tmp_path: Path, name: str) -> None:
-    out = tmp_path / name
-    write(out, "old")
-    write(out)
-    assert content(out) == {REPORT_FILE: "new"}
-    assert list(tmp_path.iterdir()) == [out]
-
-
-def dead_process() -> int:
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    return done.pid
-
-
-def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
-    out = tmp_path / "run [1]"
-    write(out, "old")
-    dead = dead_process()
-    for name in (f".run [1].partial-{dead}", f".run [1].old-{dead}"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / REPORT_FILE).write_text("left")
-    kept = {f".run [1].partial-{os.getppid()}", f".other.partial-{dead}", ".run [1].partial-notes", ".run [1].old-"}
-    for name in kept:
-        (tmp_path / name).mkdir()
-    write(out)
-    assert {path.name for path in tmp_path.iterdir()} == {out.name, *kept}
-
-
-def test_a_kill_between_the_two_renames_is_undone(tmp_path: Path) -> None:
-    """The earlier run folder comes back, and stays when the next run fails."""
-    out = tmp_path / "run"
-    write(out, "old")
-    out.rename(tmp_path / f".run.old-{dead_process()}")
-    with pytest.raises(ZeroDivisionError), new_run_folder(out):
-        raise ZeroDivisionError
-    assert content(out) == {REPORT_FILE: "old"}
-    assert list(tmp_path.iterdir()) == [out]
-
-
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
 def test_kill_9_at_any_moment(tmp_path: Path) -> None:
     """Old or new, but whole; and the next run finds nothing in its way."""

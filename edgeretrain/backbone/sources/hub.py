@@ -7,7 +7,6 @@ last release is of January 2024, and it requires tf_keras, a second Keras beside
 
 import hashlib
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -17,6 +16,7 @@ from edgeretrain.backbone.sources.archive import is_archive, unpack
 from edgeretrain.backbone.store import cache_folder
 from edgeretrain.download import download
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.partial_folder import partial_folder
 from edgeretrain.progress import Progress, silent
 
 _FILES = (".tflite", ".lite", ".h5", ".hdf5", ".keras", ".pb")
@@ -105,9 +105,9 @@ def _fetched(handle: str, progress: Progress) -> Path:
     is_file = name.lower().endswith(_FILES)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            whole = Path(temporary) / "whole"
-            fetched = whole / name if is_file else Path(temporary) / "archive"
+        with partial_folder(folder) as temporary:
+            whole = temporary / "whole"
+            fetched = whole / name if is_file else temporary / "archive"
             download(
                 download_address(handle),
                 fetched,

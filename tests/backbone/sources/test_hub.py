@@ -3,8 +3,12 @@
 import hashlib
 import http.server
 import io
+import os
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,7 +64,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             promised = 2 * len(page) if "truncated" in self.path else len(page)
             self.send_header("Content-Length", str(promised))
             self.end_headers()
-            self.wfile.write(page)
+            if self.server.go_on is None:
+                self.wfile.write(page)
+            else:
+                self.wfile.write(page[: len(page) // 2])
+                self.wfile.flush()
+                self.server.go_on.wait(60)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -71,6 +80,7 @@ class _Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[str] = []
         self.pages: dict[str, bytes | str] = {}
+        self.go_on: threading.Event | None = None  # half a page comes, and no more until then
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -208,6 +218,25 @@ def test_a_download_that_breaks_off_leaves_nothing(server: _Server, kept: Path) 
     with pytest.raises(EdgeretrainError, match=r"broke off after .* give its folder or file with --from\."):
         fetch(f"{server.url}/truncated.tar.gz")
     assert list(kept.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="whether another process runs is not asked there")
+def test_what_a_killed_download_left_is_removed_by_the_next(server: _Server, kept: Path) -> None:
+    server.pages["/m.tgz"] = packed(MODULE)
+    server.go_on = go_on = threading.Event()
+    code = "import sys; from edgeretrain.backbone.sources.hub import fetch; fetch(sys.argv[1])"
+    child = subprocess.Popen([sys.executable, "-c", code, f"{server.url}/m.tgz"])
+    while not (kept.is_dir() and any(path.is_file() for path in kept.rglob("*"))):
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    (left,) = kept.iterdir()
+    server.go_on = None
+    go_on.set()
+    folder = fetch(f"{server.url}/m.tgz")
+    assert read(folder) == MODULE
+    assert folder != left and list(kept.iterdir()) == [folder]
 
 
 def test_without_a_network_the_way_out_is_named() -> None:
