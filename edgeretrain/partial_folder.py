@@ -20,8 +20,8 @@ def partial_folder(out: Path) -> Iterator[Path]:
     """
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     _remove_leftovers(out)
-    partial.mkdir()
     try:
+        partial.mkdir()  # inside: Ctrl-C may come the moment it is there
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
