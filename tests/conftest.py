@@ -10,6 +10,11 @@ from garden import Pair, Run, jpeg, put, write_textures
 from edgeretrain.presets import PRECISIONS
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are numbered, not spelt out: an archive holds the second of its making, and pytest's processes must agree."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test touches the user's cache."""
