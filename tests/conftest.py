@@ -11,7 +11,7 @@ from edgeretrain.presets import PRECISIONS
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes are numbered, not spelt out: an archive holds the second of its making, and pytest's processes must agree."""
+    """Bytes are numbered: an archive holds the second of its making, and pytest's processes must agree on names."""
     return argname if isinstance(val, bytes) else None
 
 
