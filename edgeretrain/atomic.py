@@ -1,26 +1,61 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, also when the process is killed."""
 
 import contextlib
+import glob
+import re
+import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgeretrain.errors import EdgeretrainError
 
+_ABANDONED = 3600.0  # seconds since the last byte; whoever still writes a file does so every minute
 
-def write_atomic(path: Path, content: bytes | str) -> None:
+
+def write_atomic(path: Path, content: bytes | str, *, parents: bool = False) -> None:
     """Write a file under a temporary name beside it, then give it its name; text is UTF-8 with plain newlines.
+
+    Args:
+        parents: make its folder, too.
 
     Raises:
         EdgeretrainError: it cannot be written; what was there before is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with partial_file(path) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise EdgeretrainError(
             f"{path}: cannot be written ({error.strerror or error}). Choose another place."
         ) from None
+
+
+@contextlib.contextmanager
+def partial_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to: it becomes `path` when the block ends well, and is removed otherwise.
+
+    What processes that were killed left beside `path` is removed first.
+
+    Raises:
+        OSError: it cannot be given the name.
+    """
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files that nobody has written to for so long that their process must have been killed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if re.fullmatch(r"[0-9a-f]{32}", left.name[len(path.name) + 2 :]):
+            with contextlib.suppress(OSError):  # another process was faster
+                if time.time() - left.stat().st_mtime > _ABANDONED:
+                    left.unlink()

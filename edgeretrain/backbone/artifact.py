@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edgeretrain.atomic import write_atomic
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.presets import Precision
 
@@ -92,27 +92,8 @@ def write_backbone(folder: Path, model: bytes, card: dict[str, Any]) -> Backbone
     """
     card = {**card, "sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)}
     path = artifact_path(folder, card["preset"], card["precision"])
-    write_whole(path, model)
+    write_atomic(path, model, parents=True)
     text = json.dumps(card, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_whole(card_path(path), text.encode())
+    write_atomic(card_path(path), text)
     # As it will be read: a report tells the card, and must be the same whether the backbone was just made or found.
     return Backbone(path, card["preset"], card["precision"], card["resolution"], json.loads(text))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file all at once: it appears under its name complete or not at all.
-
-    Raises:
-        EdgeretrainError: the folder cannot be made or written, or the disk is full.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise EdgeretrainError(f"{path}: cannot be written ({error.strerror}). Choose another folder.") from error

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.backbone.artifact import write_whole
+from edgeretrain.atomic import write_atomic
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -45,7 +45,7 @@ def write_state(path: Path, state: State) -> None:
     content = io.BytesIO()
     arrays["history"] = np.frombuffer(json.dumps(state.history).encode(), np.uint8)
     np.savez(content, **arrays)
-    write_whole(path, content.getvalue())
+    write_atomic(path, content.getvalue(), parents=True)
 
 
 def read_state(path: Path) -> State | None:

@@ -1,13 +1,13 @@
 """The decoded photos of a run in one file on disk: memory stays flat however many there are, and no epoch decodes."""
 
 import hashlib
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from edgeretrain.atomic import partial_file
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning.augmentation import Pixels
 from edgeretrain.inference import available_cores
@@ -38,23 +38,23 @@ def decoded_photos(
     """
     shape = (len(photos), size, size, 3)
     if not (path.is_file() and path.stat().st_size == np.prod(shape)):
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file, ThreadPoolExecutor(workers or available_cores()) as threads:
+            with (
+                partial_file(path) as temporary,
+                temporary.open("wb") as file,
+                ThreadPoolExecutor(workers or available_cores()) as threads,
+            ):
                 for start in range(0, len(photos), _BLOCK):
                     progress("Decoding for fine-tuning", start, len(photos))
                     for pixels in threads.map(lambda one: _pixels(one, size, fit), photos[start : start + _BLOCK]):
                         file.write(pixels.tobytes())
-            temporary.replace(path)
             progress("Decoding for fine-tuning", len(photos), len(photos))
         except OSError as error:
             raise EdgeretrainError(
                 f"{path}: the decoded photos ({np.prod(shape) / 1e6:,.0f} MB) cannot be written "
                 f"({error.strerror or error}). Free some room, or point EDGERETRAIN_CACHE to another folder."
             ) from None
-        finally:
-            temporary.unlink(missing_ok=True)
     return np.memmap(path, np.uint8, "r", shape=shape)
 
 
