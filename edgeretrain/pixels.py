@@ -9,9 +9,10 @@ import os
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 # The plugins are imported by name: otherwise Pillow imports all of its forty when it meets the first WebP or bad file.
 from PIL import (
@@ -30,7 +31,7 @@ from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 Fit = Literal["squash", "crop"]
 FITS: tuple[Fit, ...] = get_args(Fit)
 
-PhotoSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
+PhotoSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]
 
 PIXELS_VERSION = 1
 """Raised with every change of docs/pixels.md's arithmetic: bottlenecks of other pixels are not taken from the cache."""
@@ -61,7 +62,7 @@ _UPRIGHT = {
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> np.ndarray:
+def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArray[np.uint8]:
     """Decode a photo, turn it upright, make it RGB, fit it into a square, resize it with antialiasing.
 
     Safe to call from several threads; Pillow releases the GIL while it decodes and resizes.
@@ -232,7 +233,7 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(gray)
 
 
-def _from_array(photo: np.ndarray) -> Image.Image:
+def _from_array(photo: npt.NDArray[Any]) -> Image.Image:
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or 0 in photo.shape:
         shape = ", ".join(str(side) for side in photo.shape)
         raise EdgeretrainError(

@@ -6,6 +6,7 @@ the other way round: its "RGB888" lies in memory as B, G, R, and its "BGR888" as
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ PICAMERA2_LAYOUTS = {
 """picamera2's name of a format -> the layout of its arrays."""
 
 
-def opencv_layout(picture: np.ndarray) -> str:
+def opencv_layout(picture: npt.NDArray[Any]) -> str:
     """What an array from OpenCV's VideoCapture is, from its shape."""
     if picture.ndim == 2 and picture.shape[0] == 1 and picture.tobytes()[:3] == _JPEG:
         return "JPEG"
@@ -33,7 +34,7 @@ def opencv_layout(picture: np.ndarray) -> str:
     return {1: "GRAY", 2: "YUYV", 3: "BGR", 4: "BGRX"}.get(channels, f"{channels} channels")
 
 
-def to_rgb(picture: np.ndarray, layout: str, name: str) -> npt.NDArray[np.uint8]:
+def to_rgb(picture: npt.NDArray[Any], layout: str, name: str) -> npt.NDArray[np.uint8]:
     """The picture as uint8 `[h, w, 3]` RGB, an array of its own.
 
     Args:
@@ -59,11 +60,11 @@ def to_rgb(picture: np.ndarray, layout: str, name: str) -> npt.NDArray[np.uint8]
         raise EdgeretrainError(f"{name}: it hands out damaged pictures ({error}). Try another cable or port.") from None
 
 
-def _gray(picture: np.ndarray) -> np.ndarray:
+def _gray(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.repeat(picture.reshape(*picture.shape[:2], 1), 3, axis=2)
 
 
-def _yuyv(picture: np.ndarray) -> np.ndarray:
+def _yuyv(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """BT.601, video range, in integers of 1/256: https://en.wikipedia.org/wiki/YCbCr, section "ITU-R BT.601"."""
     even = picture.shape[1] // 2 * 2
     luma = 298 * (picture[:, :even, 0].astype(np.int32) - 16)
@@ -72,14 +73,14 @@ def _yuyv(picture: np.ndarray) -> np.ndarray:
     return ((rgb + 128) >> 8).clip(0, 255).astype(np.uint8)
 
 
-def _jpeg(picture: np.ndarray) -> np.ndarray:
+def _jpeg(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     from PIL import Image
 
     with Image.open(io.BytesIO(picture.tobytes()), formats=["JPEG"]) as image:
         return np.array(image.convert("RGB"))
 
 
-_CONVERSIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+_CONVERSIONS: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     "RGB": np.array,
     "BGR": lambda picture: picture[..., ::-1],
     "RGBX": lambda picture: picture[..., :3],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.pixels import open_failure, printable
@@ -74,7 +74,7 @@ class VideoFile:
         except (OSError, ValueError) as error:
             raise EdgeretrainError(f"{name}: {open_failure(error)}. Check the path.") from None
         self._cv2 = load_cv2("Reading a video")
-        self._first: np.ndarray | None = None
+        self._first: npt.NDArray[Any] | None = None
         # Not CAP_ANY: among others it tries a reader that takes a name with a number in it for one picture of many.
         for reader in (self._cv2.CAP_FFMPEG, self._cv2.CAP_GSTREAMER):
             self._capture = self._cv2.VideoCapture(os.fspath(self._path), reader)
