@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from edgeretrain.stream import camera as camera_module
+from edgeretrain.stream.opencv import load_cv2
 from edgeretrain.stream.sources import CameraLost, LiveSource
 
 RED = (250, 10, 20)
@@ -21,6 +22,16 @@ def red_card(height: int = 48, width: int = 64) -> npt.NDArray[np.uint8]:
     card = np.zeros((height, width, 3), np.uint8)
     card[:, : width // 2] = RED
     return card
+
+
+def opencv() -> Any:
+    """The real module `cv2` as edgeretrain loads it; without it the test is skipped.
+
+    Not imported by itself: when the first video is written or read, ffmpeg is told once for the whole process how much
+    it is to print.
+    """
+    pytest.importorskip("cv2", reason="OpenCV is not installed (the extra `camera`)")
+    return load_cv2("This test")
 
 
 class CountingDevice:
@@ -53,13 +64,18 @@ def counting(seconds: float, last: int = 10**9) -> LiveSource:
 
 
 class Webcam:
-    """A webcam behind OpenCV. `picture` is what VideoCapture.read gives: B, G, R unless the test says otherwise."""
+    """A webcam behind OpenCV.
+
+    `picture` is what VideoCapture.read gives: B, G, R unless the test says otherwise; `looks` is for tests that count
+    the pictures which go into a model.
+    """
 
     def __init__(self) -> None:
         self.picture: Any = np.ascontiguousarray(red_card()[..., ::-1])
         self.plugged, self.silent, self.seconds = True, False, 0.002
         self.opened: list[Any] = []
         self.asked: dict[int, float] = {}
+        self.looks = 0
 
     def module(self) -> types.ModuleType:
         webcam = self

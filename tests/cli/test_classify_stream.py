@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cameras import Webcam, plug
+from cameras import Webcam, opencv, plug
 from garden import put
 from PIL import Image
 
 from cli.conftest import Run, command
+from edgeretrain.classifier import Classifier
 from edgeretrain.stream import sources
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 and pseudo-terminals")
@@ -34,6 +35,13 @@ def scene(photo_folder: Path, label: str) -> np.ndarray:
 def webcam(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photo_folder: Path) -> Webcam:
     world = plug(monkeypatch, tmp_path / "devices", {"video0": ("webcam", 0)})
     world.picture = scene(photo_folder, "grass")
+    classify = Classifier.probabilities
+
+    def noted(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
+        world.looks += 1
+        return classify(classifier, pixels)
+
+    monkeypatch.setattr(Classifier, "probabilities", noted)
     return world
 
 
@@ -109,8 +117,7 @@ def test_a_camera_in_plain_lines(stream: Any, webcam: Webcam, photo_folder: Path
 
 def test_a_camera_in_json_lines(stream: Any, webcam: Webcam, photo_folder: Path) -> None:
     def steps() -> None:
-        until(lambda: len(webcam.opened) == 1)
-        time.sleep(0.4)
+        until(lambda: webcam.looks >= 4)
 
     ended = stream("camera", *QUICK, "--json", "-k", 1, "--quiet", steps=steps)
     assert (ended.code, ended.err) == (0, "")
@@ -126,8 +133,8 @@ def test_a_camera_in_json_lines(stream: Any, webcam: Webcam, photo_folder: Path)
 
 def test_nothing_known_and_hold(stream: Any, webcam: Webcam) -> None:
     def steps() -> None:
-        until(lambda: len(webcam.opened) == 1)
-        time.sleep(0.3)
+        before = webcam.looks
+        until(lambda: webcam.looks >= before + 4)
 
     ended = stream("camera", "--hold", 0, "--reject-below", 1, "--json", steps=steps)
     assert {json.loads(line)["label"] for line in ended.out.splitlines()} == {None}
@@ -137,12 +144,11 @@ def test_nothing_known_and_hold(stream: Any, webcam: Webcam) -> None:
 
 def test_a_camera_that_is_unplugged_is_told_once_and_comes_back(stream: Any, webcam: Webcam) -> None:
     def steps() -> None:
-        until(lambda: len(webcam.opened) == 1)
-        time.sleep(0.2)
+        until(lambda: webcam.looks >= 4)
         webcam.plugged = False
         until(lambda: len(webcam.opened) > 4)
-        webcam.plugged = True
-        time.sleep(0.3)
+        before, webcam.plugged = webcam.looks, True
+        until(lambda: webcam.looks >= before + 4)
 
     ended = stream("camera", *QUICK, steps=steps)
     assert ended.code == 0
@@ -166,8 +172,7 @@ def test_cameras_that_cannot_be_used(cli: Run, run_folder: Path, webcam: Webcam,
 
 def test_a_missing_command_is_told_and_the_stream_goes_on(stream: Any, webcam: Webcam) -> None:
     def steps() -> None:
-        until(lambda: len(webcam.opened) == 1)
-        time.sleep(0.3)
+        until(lambda: webcam.looks >= 4)
 
     ended = stream("camera", *QUICK, "--on-label", "no-such-command {label}", steps=steps)
     assert ended.code == 0
@@ -179,7 +184,7 @@ def test_a_missing_command_is_told_and_the_stream_goes_on(stream: Any, webcam: W
 
 def test_a_video(cli: Run, run_folder: Path, photo_folder: Path, tmp_path: Path) -> None:
     """A second of each class; in video time, however fast it runs."""
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed (the extra `camera`)")
+    cv2 = opencv()
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 20, (48, 48))
     for label in ("grass", "bricks"):
@@ -201,7 +206,7 @@ def test_a_video(cli: Run, run_folder: Path, photo_folder: Path, tmp_path: Path)
 
 
 def test_a_video_that_is_none(cli: Run, run_folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("cv2", reason="OpenCV is not installed (the extra `camera`)")
+    opencv()
     path = put(tmp_path / "clip.mp4", b"nothing" * 100)
     cli("classify", run_folder / "model.int8.tflite", path).fails("clip.mp4: this video cannot be decoded", "ffmpeg")
 

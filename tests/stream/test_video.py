@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cameras import RED, red_card
+from cameras import RED, opencv, red_card
 from garden import encoded, put
 
 from edgeretrain.errors import EdgeretrainError
@@ -14,7 +14,7 @@ from edgeretrain.stream.video import VideoFile, is_video
 
 def write_video(path: Path, frames: list[np.ndarray], fps: float = 10) -> Path:
     """A motion JPEG of uint8 `[h, w, 3]` RGB pictures."""
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed (the extra `camera`)")
+    cv2 = opencv()
     height, width = frames[0].shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, (width, height))
     assert writer.isOpened()
@@ -77,7 +77,7 @@ def test_a_video_that_was_cut_off(video: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 100, b"RIFF\x10\0\0\0AVI LIST" + bytes(500)])
 def test_what_cannot_be_decoded(tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("cv2", reason="OpenCV is not installed (the extra `camera`)")
+    opencv()
     path = put(tmp_path / "video.avi", content)
     with pytest.raises(EdgeretrainError, match=rf"^{path}: this video cannot be decoded: .*ffmpeg"), VideoFile(path):
         pass
