@@ -156,7 +156,7 @@ def test_no_edgeretrain_there(device: Device, model: Path) -> None:
 
 
 def test_a_32_bit_board_needs_the_other_runtime(device: Device, model: Path) -> None:
-    device.put_python("import platform;platform.machine=lambda:'armv7l'")
+    device.put_python("import platform;platform.machine=lambda:'armv7l';platform.python_version=lambda:'3.11.2'")
     device.start()
     assert failure(device, model).endswith('~/edgeretrain/bin/pip install "edgeretrain[tflite-runtime]"\'')
 
