@@ -1,6 +1,7 @@
 """Chromium without a window, driven through its DevTools protocol over two pipes: no port, no package."""
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -12,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class NavigatedAway(AssertionError):
+    """The page that was asked is no longer there: another one is being loaded."""
 
 
 class Browser:
@@ -37,13 +42,16 @@ class Browser:
         os.close(write_answers)
         self._buffer, self._number, self._session = b"", 0, None
         self.console: list[str] = []
-        self.loaded: list[str] = []
+        self._loaded: set[str] = set()
         target = next(
             one for one in self.send("Target.getTargets")["targetInfos"] if one["type"] == "page"
         )["targetId"]  # fmt: skip
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.send(f"{domain}.enable")
+        self.send("Page.setLifecycleEventsEnabled", enabled=True)
+        # As if the window were in front: until it is, elements get no focus events.
+        self.send("Emulation.setFocusEmulationEnabled", enabled=True)
         self.size(1280, 900)
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -55,7 +63,9 @@ class Browser:
         while True:
             answer = self._read()
             if answer.get("id") == self._number:
-                assert "error" not in answer, answer["error"]
+                if "error" in answer:
+                    told = answer["error"]["message"]
+                    raise NavigatedAway(told) if "navigated" in told or "context" in told else AssertionError(told)
                 return dict(answer["result"])
 
     def _read(self) -> dict[str, Any]:
@@ -69,19 +79,19 @@ class Browser:
         method, parameters = message.get("method"), message.get("params", {})
         if method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
             self.console.append(json.dumps(parameters))
-        if method == "Page.loadEventFired":
-            self.loaded.append(method)
+        if method == "Page.lifecycleEvent" and parameters["name"] == "load":
+            self._loaded.add(parameters["loaderId"])
         return message
 
     def open(self, path: Path, state: str = "") -> None:
-        self.loaded.clear()
         # From another page always: a change of the hash alone loads nothing.
-        self.send("Page.navigate", url="about:blank")
-        while not self.loaded:
-            self._read()
-        self.loaded.clear()
-        self.send("Page.navigate", url=path.as_uri() + (f"#{state}" if state else ""))
-        while not self.loaded:
+        self.visit("about:blank")
+        self.visit(path.as_uri() + (f"#{state}" if state else ""))
+
+    def visit(self, url: str) -> None:
+        """Load this page, and no other that is still being loaded."""
+        loader = self.send("Page.navigate", url=url)["loaderId"]
+        while loader not in self._loaded:
             self._read()
 
     def run(self, expression: str) -> Any:
@@ -91,11 +101,14 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 20) -> None:
-        """Until a JavaScript expression holds."""
+        """Until a JavaScript expression holds, on this page or on the one that follows it."""
         end = time.monotonic() + seconds
-        while not self.run(expression):
-            assert time.monotonic() < end, f"never: {expression}"
+        while time.monotonic() < end:
+            with contextlib.suppress(NavigatedAway):
+                if self.run(expression):
+                    return
             time.sleep(0.02)
+        raise AssertionError(f"never: {expression}")
 
     def size(self, width: int, height: int, scale: float = 1, mobile: bool = False) -> None:
         self.send(

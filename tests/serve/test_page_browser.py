@@ -81,10 +81,7 @@ def page(room: tuple[Page, Path], browser: Browser) -> Iterator[Browser]:
 
 
 def visit(browser: Browser, page: Page, path: str) -> None:
-    browser.loaded.clear()
-    browser.send("Page.navigate", url=f"http://127.0.0.1:{page.port}{path}")
-    while not browser.loaded:
-        browser.run("1")
+    browser.visit(f"http://127.0.0.1:{page.port}{path}")
 
 
 def text(browser: Browser, selector: str) -> str:
