@@ -66,8 +66,8 @@ def counting(seconds: float, last: int = 10**9) -> LiveSource:
 class Webcam:
     """A webcam behind OpenCV.
 
-    `picture` is what VideoCapture.read gives: B, G, R unless the test says otherwise; `looks` is for tests that count
-    the pictures which go into a model.
+    `picture` is what VideoCapture.read gives: B, G, R unless the test says otherwise; `shown` is for tests that count
+    the pictures which a command has shown.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Webcam:
         self.plugged, self.silent, self.seconds = True, False, 0.002
         self.opened: list[Any] = []
         self.asked: dict[int, float] = {}
-        self.looks = 0
+        self.shown = 0
 
     def module(self) -> types.ModuleType:
         webcam = self

@@ -20,7 +20,7 @@ from garden import put
 from PIL import Image
 
 from cli.conftest import Run, command
-from edgeretrain.classifier import Classifier
+from edgeretrain.cli.classify_stream import Screen
 from edgeretrain.stream import sources
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 and pseudo-terminals")
@@ -35,13 +35,13 @@ def scene(photo_folder: Path, label: str) -> np.ndarray:
 def webcam(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photo_folder: Path) -> Webcam:
     world = plug(monkeypatch, tmp_path / "devices", {"video0": ("webcam", 0)})
     world.picture = scene(photo_folder, "grass")
-    classify = Classifier.probabilities
+    show = Screen.show
 
-    def noted(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
-        world.looks += 1
-        return classify(classifier, pixels)
+    def noted(screen: Screen, *seen: Any, **options: Any) -> None:
+        show(screen, *seen, **options)
+        world.shown += 1
 
-    monkeypatch.setattr(Classifier, "probabilities", noted)
+    monkeypatch.setattr(Screen, "show", noted)
     return world
 
 
@@ -117,7 +117,7 @@ def test_a_camera_in_plain_lines(stream: Any, webcam: Webcam, photo_folder: Path
 
 def test_a_camera_in_json_lines(stream: Any, webcam: Webcam, photo_folder: Path) -> None:
     def steps() -> None:
-        until(lambda: webcam.looks >= 4)
+        until(lambda: webcam.shown >= 3)
 
     ended = stream("camera", *QUICK, "--json", "-k", 1, "--quiet", steps=steps)
     assert (ended.code, ended.err) == (0, "")
@@ -133,8 +133,8 @@ def test_a_camera_in_json_lines(stream: Any, webcam: Webcam, photo_folder: Path)
 
 def test_nothing_known_and_hold(stream: Any, webcam: Webcam) -> None:
     def steps() -> None:
-        before = webcam.looks
-        until(lambda: webcam.looks >= before + 4)
+        before = webcam.shown
+        until(lambda: webcam.shown >= before + 3)
 
     ended = stream("camera", "--hold", 0, "--reject-below", 1, "--json", steps=steps)
     assert {json.loads(line)["label"] for line in ended.out.splitlines()} == {None}
@@ -144,11 +144,11 @@ def test_nothing_known_and_hold(stream: Any, webcam: Webcam) -> None:
 
 def test_a_camera_that_is_unplugged_is_told_once_and_comes_back(stream: Any, webcam: Webcam) -> None:
     def steps() -> None:
-        until(lambda: webcam.looks >= 4)
+        until(lambda: webcam.shown >= 3)
         webcam.plugged = False
         until(lambda: len(webcam.opened) > 4)
-        before, webcam.plugged = webcam.looks, True
-        until(lambda: webcam.looks >= before + 4)
+        before, webcam.plugged = webcam.shown, True
+        until(lambda: webcam.shown >= before + 3)
 
     ended = stream("camera", *QUICK, steps=steps)
     assert ended.code == 0
@@ -172,7 +172,7 @@ def test_cameras_that_cannot_be_used(cli: Run, run_folder: Path, webcam: Webcam,
 
 def test_a_missing_command_is_told_and_the_stream_goes_on(stream: Any, webcam: Webcam) -> None:
     def steps() -> None:
-        until(lambda: webcam.looks >= 4)
+        until(lambda: webcam.shown >= 3)
 
     ended = stream("camera", *QUICK, "--on-label", "no-such-command {label}", steps=steps)
     assert ended.code == 0
