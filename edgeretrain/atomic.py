@@ -13,11 +13,14 @@ from edgeretrain.errors import EdgeretrainError
 _ABANDONED = 3600.0  # seconds since the last byte; whoever still writes a file does so every minute
 
 
-def write_atomic(path: Path, content: bytes | str, *, parents: bool = False) -> None:
+def write_atomic(
+    path: Path, content: bytes | str, *, parents: bool = False, way_out: str = "Choose another place."
+) -> None:
     """Write a file under a temporary name beside it, then give it its name; text is UTF-8 with plain newlines.
 
     Args:
         parents: make its folder, too.
+        way_out: ends the error message: what to do next.
 
     Raises:
         EdgeretrainError: it cannot be written; what was there before is untouched.
@@ -28,16 +31,14 @@ def write_atomic(path: Path, content: bytes | str, *, parents: bool = False) -> 
         with partial_file(path) as temporary:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise EdgeretrainError(
-            f"{path}: cannot be written ({error.strerror or error}). Choose another place."
-        ) from None
+        raise EdgeretrainError(f"{path}: cannot be written ({error.strerror or error}). {way_out}") from None
 
 
 @contextlib.contextmanager
 def partial_file(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to: it becomes `path` when the block ends well, and is removed otherwise.
 
-    What processes that were killed left beside `path` is removed first.
+    What processes that were killed left beside `path` is removed first, an hour after their last byte.
 
     Raises:
         OSError: it cannot be given the name.

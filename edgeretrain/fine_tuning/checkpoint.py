@@ -45,7 +45,8 @@ def write_state(path: Path, state: State) -> None:
     content = io.BytesIO()
     arrays["history"] = np.frombuffer(json.dumps(state.history).encode(), np.uint8)
     np.savez(content, **arrays)
-    write_atomic(path, content.getvalue(), parents=True)
+    way_out = "Free some room, or point EDGERETRAIN_CACHE to another folder."
+    write_atomic(path, content.getvalue(), parents=True, way_out=way_out)
 
 
 def read_state(path: Path) -> State | None:

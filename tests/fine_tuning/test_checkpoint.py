@@ -55,7 +55,9 @@ def test_a_write_that_fails_leaves_the_earlier_state(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(EdgeretrainError, match="No space left on device"):
+    with pytest.raises(
+        EdgeretrainError, match=r"No space left on device\)\. Free some room, or point EDGERETRAIN_CACHE"
+    ):
         write_state(path, state(2))
     monkeypatch.undo()
     read = read_state(path)
