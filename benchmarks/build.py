@@ -21,7 +21,7 @@ from pathlib import Path
 from folds import machine, table
 
 from edgeretrain.backbone.build import build_backbones
-from edgeretrain.presets import PRECISIONS, Precision
+from edgeretrain.precision import PRECISIONS, Precision
 
 DEFAULT = ("nasnet_mobile", "mobilenet_v2_100_224")
 LIMITED, ALLOWED = "nasnet_mobile", 1.5  # times the float32 build; refining int8 makes it more for MobileNet

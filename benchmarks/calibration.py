@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from int8_backbone import frozen_preset
 
-from edgeretrain.backbone.calibration import calibration_pixels
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.convert import convert
-from edgeretrain.head import fit_logistic
-from edgeretrain.pixels import load_pixels
-from edgeretrain.presets import DEFAULT_PRESET, get_preset
+from edgeretrain.backbone.presets import DEFAULT_PRESET, get_preset
+from edgeretrain.data.pixels import load_pixels
+from edgeretrain.head.logistic import fit_logistic
+from edgeretrain.quantization.calibration import calibration_pixels
+from edgeretrain.quantization.convert import convert
 
 Pixels = npt.NDArray[np.uint8]
 SETS = ("flower_photos", "trashnet")

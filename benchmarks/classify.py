@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from edgeretrain import Classifier, retrain
-from edgeretrain.inference import available_cores
 from edgeretrain.tflite.runtime import Network
+from edgeretrain.threads import available_cores
 
 PHOTOS = 300
 ROUNDS = 5

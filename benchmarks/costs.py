@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone.build import build_backbones
-from edgeretrain.presets import PRESETS, Preset, get_preset
+from edgeretrain.backbone.presets import PRESETS, Preset, get_preset
 from edgeretrain.tflite.inspect import inspect_model
 
 CLASSES = 1001

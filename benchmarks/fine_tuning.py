@@ -20,8 +20,9 @@ from folds import machine, table
 from edgeretrain.cli.retrain import parse_precisions
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning.options import parse_layers
-from edgeretrain.pipeline import Options, retrain
-from edgeretrain.presets import PRECISIONS, Precision
+from edgeretrain.options import Options
+from edgeretrain.precision import PRECISIONS, Precision
+from edgeretrain.training.retrain import retrain
 
 Report = dict[str, Any]
 

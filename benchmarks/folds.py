@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.inference import available_cores
-from edgeretrain.photos import PhotoSet, find_photos
+from edgeretrain.data.photos import PhotoSet, find_photos
 from edgeretrain.tflite.runtime import load_runtime
+from edgeretrain.threads import available_cores
 from edgeretrain.version import __version__
 
 SETS = ("flower_photos", "trashnet")

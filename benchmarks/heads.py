@@ -16,12 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from folds import Doubles, Fold, Rows, difference, machine, parse_arguments, percent, photo_sets, repeated_folds, table
 
-from edgeretrain.backbone import Backbone, cache_folder, find_backbone
-from edgeretrain.bottlenecks import compute_bottlenecks
-from edgeretrain.head import ClassWeight, Head, Sgd, choose_logistic, fit_logistic, fit_sgd, log_loss
-from edgeretrain.inference import available_cores
-from edgeretrain.photos import PhotoSet
-from edgeretrain.presets import Precision
+from edgeretrain.backbone import Backbone, find_backbone
+from edgeretrain.data.photos import PhotoSet
+from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.head.logistic import choose_logistic, fit_logistic
+from edgeretrain.head.sgd import Sgd, fit_sgd
+from edgeretrain.head.softmax import ClassWeight, Head, log_loss
+from edgeretrain.paths import cache_folder
+from edgeretrain.precision import Precision
+from edgeretrain.threads import available_cores
 
 BACKBONES: tuple[tuple[str, Precision], ...] = (
     ("mobilenet_v2_100_224", "float32"),

@@ -36,16 +36,19 @@ from folds import (
     table,
 )
 
-from edgeretrain.backbone import Backbone, cache_folder, find_backbones
+from edgeretrain.backbone import Backbone, find_backbones
+from edgeretrain.backbone.presets import DEFAULT_PRESET, PRESETS, get_preset
 from edgeretrain.backbone.weights import weights_file
-from edgeretrain.bottlenecks import compute_bottlenecks
-from edgeretrain.evaluate import predict
-from edgeretrain.head import choose_logistic, fit_logistic, log_loss
-from edgeretrain.inference import available_cores
-from edgeretrain.photos import PhotoSet
-from edgeretrain.presets import DEFAULT_PRESET, PRECISIONS, PRESETS, Precision, get_preset
-from edgeretrain.run_folder import model_file
+from edgeretrain.data.photos import PhotoSet
+from edgeretrain.evaluation.evaluate import predict
+from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.files.run_folder import model_file
+from edgeretrain.head.logistic import choose_logistic, fit_logistic
+from edgeretrain.head.softmax import log_loss
+from edgeretrain.paths import cache_folder
+from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.tflite.model import write_classifier
+from edgeretrain.threads import available_cores
 
 ALLOWED = 0.7  # points that int8 may lose to float32, for the default preset
 ALLOWED_ON_AVERAGE, ALLOWED_AT_WORST = 0.5, 1.5  # the same over many presets and photo sets

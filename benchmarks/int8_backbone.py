@@ -1,4 +1,4 @@
-"""How near int8 bottlenecks are to float32 ones, step by step of edgeretrain.backbone.refine: int8_backbone.md.
+"""How near int8 bottlenecks are to float32 ones, step by step of quantization.int8_correction: int8_backbone.md.
 
     EDGERETRAIN_PHOTOS=... EDGERETRAIN_WEIGHTS=... python benchmarks/int8_backbone.py [PRESET ...]
 
@@ -13,17 +13,17 @@ import numpy.typing as npt
 from folds import SETS, Doubles, Fold, Rows, difference, machine, percent, photo_sets, repeated_folds, table
 
 from edgeretrain.backbone.build import preset_source
-from edgeretrain.backbone.calibration import calibration_pixels
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.convert import FrozenNetwork, convert, freeze
 from edgeretrain.backbone.keras_model import keras_model, load_weights
-from edgeretrain.backbone.quiet import quiet
-from edgeretrain.backbone.refine import STEPS, refine
-from edgeretrain.backbone.store import weights_cache
+from edgeretrain.backbone.presets import get_preset
 from edgeretrain.backbone.weights import find_weights
-from edgeretrain.head import choose_logistic, fit_logistic
-from edgeretrain.pixels import load_pixels
-from edgeretrain.presets import get_preset
+from edgeretrain.data.pixels import load_pixels
+from edgeretrain.head.logistic import choose_logistic, fit_logistic
+from edgeretrain.paths import weights_cache
+from edgeretrain.quantization.calibration import calibration_pixels
+from edgeretrain.quantization.convert import FrozenNetwork, convert, freeze
+from edgeretrain.quantization.int8_correction import STEPS, refine
+from edgeretrain.tflite.quiet import quiet
 
 Floats = npt.NDArray[np.float32]
 

@@ -17,15 +17,15 @@ from folds import SETS, machine, photo_sets, table
 from int8 import presets_with_weights
 from int8_backbone import frozen_preset, unexplained
 
-from edgeretrain.backbone.calibration import DEFAULT_COUNT, calibration_pixels
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.convert import FrozenNetwork, convert
 from edgeretrain.backbone.keras_model import SCALING
-from edgeretrain.backbone.quiet import quiet
-from edgeretrain.backbone.refine import STEPS, refine
-from edgeretrain.photos import Photo
-from edgeretrain.pixels import load_pixels
+from edgeretrain.data.photos import Photo
+from edgeretrain.data.pixels import load_pixels
+from edgeretrain.quantization.calibration import DEFAULT_COUNT, calibration_pixels
+from edgeretrain.quantization.convert import FrozenNetwork, convert
+from edgeretrain.quantization.int8_correction import STEPS, refine
 from edgeretrain.tflite.flatbuffer import write_model
+from edgeretrain.tflite.quiet import quiet
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -29,12 +29,16 @@ from folds import (
     table,
 )
 
-from edgeretrain.backbone import cache_folder, find_backbone
-from edgeretrain.bottlenecks import compute_bottlenecks
-from edgeretrain.head import Head, Sgd, choose_logistic, fit_logistic, fit_sgd, log_loss
-from edgeretrain.inference import available_cores
-from edgeretrain.photos import PhotoSet
-from edgeretrain.presets import BOTTLENECKS, Precision, with_bottleneck
+from edgeretrain.backbone import find_backbone
+from edgeretrain.backbone.presets import BOTTLENECKS, with_bottleneck
+from edgeretrain.data.photos import PhotoSet
+from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.head.logistic import choose_logistic, fit_logistic
+from edgeretrain.head.sgd import Sgd, fit_sgd
+from edgeretrain.head.softmax import Head, log_loss
+from edgeretrain.paths import cache_folder
+from edgeretrain.precision import Precision
+from edgeretrain.threads import available_cores
 
 PRESETS = tuple(f"mobilenet_v1_025_{size}" for size in (128, 160, 192, 224))
 HEADS = ("default", "retrain.py: 4,000 SGD steps")

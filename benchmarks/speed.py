@@ -22,10 +22,10 @@ import numpy as np
 from PIL import Image
 
 from edgeretrain.backbone import find_backbone
-from edgeretrain.bottlenecks import compute_bottlenecks
-from edgeretrain.inference import available_cores
-from edgeretrain.photos import Photo, find_photos
+from edgeretrain.data.photos import Photo, find_photos
+from edgeretrain.features.extract import compute_bottlenecks
 from edgeretrain.tflite.runtime import Network
+from edgeretrain.threads import available_cores
 
 PRECISIONS = ("float32", "int8")
 ROUNDS = 5

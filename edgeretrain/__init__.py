@@ -13,8 +13,9 @@ from edgeretrain.version import __version__
 if TYPE_CHECKING:
     from edgeretrain.classifier import Classifier, Prediction
     from edgeretrain.fine_tuning import FineTuning
-    from edgeretrain.pipeline import Options, retrain
-    from edgeretrain.teaching import teach
+    from edgeretrain.options import Options
+    from edgeretrain.training.retrain import retrain
+    from edgeretrain.training.teach import teach
 
 __all__ = ["Classifier", "EdgeretrainError", "FineTuning", "Options", "Prediction", "__version__", "retrain", "teach"]
 
@@ -22,9 +23,9 @@ _HOMES = {
     "Classifier": "edgeretrain.classifier",
     "Prediction": "edgeretrain.classifier",
     "FineTuning": "edgeretrain.fine_tuning",
-    "Options": "edgeretrain.pipeline",
-    "retrain": "edgeretrain.pipeline",
-    "teach": "edgeretrain.teaching",
+    "Options": "edgeretrain.training.retrain",
+    "retrain": "edgeretrain.training.retrain",
+    "teach": "edgeretrain.training.teach",
 }
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from edgeretrain.data.pixels import FITS, Fit, PhotoSource, load_pixels
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
-from edgeretrain.pixels import FITS, Fit, PhotoSource, load_pixels
 from edgeretrain.tflite.package import Package, read_package
 from edgeretrain.tflite.runtime import Network, check_is_tflite, load_runtime
 
@@ -123,7 +123,7 @@ class Classifier:
         from collections import deque
         from concurrent.futures import ThreadPoolExecutor
 
-        from edgeretrain.inference import available_cores
+        from edgeretrain.threads import available_cores
 
         count = max(1, workers or available_cores())
         ahead: deque[tuple[_Photo, Future[npt.NDArray[np.uint8]]]] = deque()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeretrain.atomic import write_atomic
 from edgeretrain.classifier import Classifier
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.atomic import write_atomic
 
 
 @dataclass(frozen=True)

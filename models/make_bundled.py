@@ -26,12 +26,15 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.backbone.artifact import Backbone, sha256, write_whole
+from edgeretrain.backbone.artifact import Backbone
 from edgeretrain.backbone.build import build_backbones
-from edgeretrain.backbone.quiet import quiet
+from edgeretrain.backbone.presets import get_preset
 from edgeretrain.backbone.weights import COPYRIGHT, LICENCE, Weights, weights_file
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import Precision, get_preset
+from edgeretrain.files.atomic import write_atomic
+from edgeretrain.files.fingerprint import sha256
+from edgeretrain.precision import Precision
+from edgeretrain.tflite.quiet import quiet
 
 MODELS = Path(__file__).resolve().parent
 LIMIT = 45_000_000  # bytes, all bundled backbones together
@@ -210,7 +213,7 @@ def _write_table(made: Sequence[Backbone]) -> None:
     readme = MODELS / "README.md"
     head, rule, _ = readme.read_text(encoding="utf-8").partition("| file | bytes | SHA-256 |\n|---|---|---|\n")
     rows = (f"| `{each.path.name}` | {each.card['bytes']:,} | `{each.digest}` |\n" for each in made)
-    write_whole(readme, (head + rule + "".join(rows)).encode())
+    write_atomic(readme, head + rule + "".join(rows))
 
 
 def _weight_name(name: str) -> str:

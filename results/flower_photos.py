@@ -18,9 +18,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.backbone import cache_folder, status
+from edgeretrain.backbone import status
+from edgeretrain.backbone.presets import PRESETS
 from edgeretrain.cli.console import progress_shown
-from edgeretrain.presets import PRESETS
+from edgeretrain.paths import cache_folder
 from edgeretrain.sweep import sweep
 
 HERE = Path(__file__).parent

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from garden import Run, encoded, texture
 from PIL import Image
+from support.garden import Run, encoded, texture
 
 from edgeretrain import Classifier, Prediction
 from edgeretrain.classifier import read_own_package
+from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
-from edgeretrain.pixels import load_pixels
-from edgeretrain.presets import PRECISIONS
+from edgeretrain.precision import PRECISIONS
 from edgeretrain.tflite.runtime import Network
 
 MODELS = Path(__file__).parents[1] / "models"

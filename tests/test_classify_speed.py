@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from garden import Run, encoded, put, texture
 from PIL import Image
+from support.garden import Run, encoded, put, texture
 
 pytestmark = pytest.mark.slow
 

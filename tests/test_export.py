@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from garden import Run
+from support.garden import Run
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.export import asset_name, export_android
-from edgeretrain.presets import PRECISIONS
+from edgeretrain.precision import PRECISIONS
 from edgeretrain.tflite.flatbuffer import read_model, write_model
 from edgeretrain.tflite.package import pack, read_package
 

@@ -41,7 +41,7 @@ def test_classifying_needs_no_more() -> None:
     model = Path(__file__).parents[1] / "models" / "mobilenet_v2_100_224.int8.tflite"
     code = (
         "import numpy as np\nfrom pathlib import Path\nfrom edgeretrain.classifier import Classifier\n"
-        "from edgeretrain.pixels import load_pixels\nfrom edgeretrain.tflite.runtime import Network\n"
+        "from edgeretrain.data.pixels import load_pixels\nfrom edgeretrain.tflite.runtime import Network\n"
         f"Network(Path({str(model)!r}))(load_pixels(np.zeros((9, 9, 3), np.uint8), 224))"
     )
     assert loaded(code, ("scipy", "jinja2", "rich", "typer", "threadpoolctl", "platformdirs", "tensorflow")) == ""
@@ -49,7 +49,7 @@ def test_classifying_needs_no_more() -> None:
 
 def test_what_the_package_offers() -> None:
     from edgeretrain.classifier import Classifier
-    from edgeretrain.pipeline import retrain
+    from edgeretrain.training.retrain import retrain
 
     assert edgeretrain.Classifier is Classifier
     assert edgeretrain.retrain is retrain

@@ -28,11 +28,12 @@ import numpy as np
 from PIL import Image
 
 from edgeretrain import Classifier
-from edgeretrain.backbone.calibration import PHOTOGRAPHS
+from edgeretrain.data.pixels import FITS, load_pixels
 from edgeretrain.demo import make_surfaces
-from edgeretrain.pipeline import Options, retrain
-from edgeretrain.pixels import FITS, load_pixels
-from edgeretrain.presets import PRECISIONS
+from edgeretrain.options import Options
+from edgeretrain.precision import PRECISIONS
+from edgeretrain.quantization.calibration import PHOTOGRAPHS
+from edgeretrain.training.retrain import retrain
 
 COUNT = 50
 EVERY_FIFTH = 5  # photo gets an alpha channel

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.atomic import write_atomic
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import Precision
+from edgeretrain.files.atomic import write_atomic
+from edgeretrain.files.fingerprint import sha256
+from edgeretrain.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,6 @@ class Backbone:
 
 class DamagedBackbone(EdgeretrainError):
     """A backbone file that is not the one its card describes, or whose card cannot be read."""
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def artifact_path(folder: Path, preset: str, precision: Precision) -> Path:

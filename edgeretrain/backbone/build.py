@@ -8,18 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.backbone.artifact import Backbone, write_backbone
-from edgeretrain.backbone.calibration import Calibration, calibration_from
 from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
-from edgeretrain.backbone.convert import convert, freeze
 from edgeretrain.backbone.keras_model import SCALING, keras_model, load_weights, randomize
-from edgeretrain.backbone.quiet import quiet
-from edgeretrain.backbone.refine import refine
-from edgeretrain.backbone.source import Source, Wishes
-from edgeretrain.backbone.store import check_own_name, weights_cache
+from edgeretrain.backbone.presets import Preset, get_preset
+from edgeretrain.backbone.source import Source
 from edgeretrain.backbone.weights import Weights, find_weights, given_weights
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import Precision, Preset, get_preset
+from edgeretrain.paths import weights_cache
+from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress, silent
+from edgeretrain.quantization.calibration import Calibration, calibration_from
+from edgeretrain.quantization.convert import convert, freeze
+from edgeretrain.quantization.int8_correction import refine
+from edgeretrain.tflite.quiet import quiet
 
 TOLERANCE = 1e-4
 """How far a float32 backbone may be from TensorFlow, relative to the largest bottleneck value."""
@@ -57,42 +58,6 @@ def build_backbones(
     source = preset_source(wanted, model, found.card() if isinstance(found, Weights) else {"source": "random, seed 0"})
     photos = calibration_from(calibration, wanted.resolution) if "int8" in precisions else None
     return write_backbones(wanted.name, source, precisions, calibration=photos, out=out, progress=progress)
-
-
-def build_from_source(
-    name: str,
-    source: str,
-    precisions: Sequence[Precision],
-    *,
-    wishes: Wishes,
-    calibration: Path | None,
-    out: Path,
-    progress: Progress = silent,
-) -> tuple[list[Backbone], tuple[str, ...]]:
-    """Make backbones from any source, `<name>.<precision>.tflite` with cards, in the folder `out`.
-
-    Args:
-        name: of the backbone; no preset's.
-        source: see `open_source`.
-        wishes: what the user says of the source.
-        calibration: a folder of photos for int8; None: the default photographs (see `calibration.py`).
-
-    Returns:
-        The backbones, and what was found in the source, in lines for the user.
-
-    Raises:
-        EdgeretrainError: see `open_source`; TensorFlow is missing; the name cannot be used; no calibration photos; a
-            file that was made does not keep its contract (it is not written then).
-    """
-    from edgeretrain.backbone.sources import open_source
-
-    check_own_name(name)
-    progress(_step(name), 0, len(precisions) + 1)
-    require_tensorflow()
-    opened = open_source(source, wishes, progress=progress)
-    photos = calibration_from(calibration, opened.size) if "int8" in precisions else None
-    built = write_backbones(name, opened, precisions, calibration=photos, out=out, progress=progress)
-    return built, opened.found
 
 
 def preset_source(preset: Preset, model: Any, weights: dict[str, Any]) -> Source:

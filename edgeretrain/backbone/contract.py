@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.backbone.quiet import quiet
-from edgeretrain.backbone.scaling import Scaling
+from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import Precision
+from edgeretrain.precision import Precision
+from edgeretrain.tflite.quiet import quiet
 
 
 @dataclass(frozen=True)

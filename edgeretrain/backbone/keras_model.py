@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
-from edgeretrain.backbone.scaling import Scaling
+from edgeretrain.backbone.presets import Preset
 from edgeretrain.backbone.weights import weights_file
+from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import Preset
 
 SCALING = Scaling.between(-1, 1)
 """Of the photos that the presets' ImageNet weights were trained on (`preprocess_input` of Keras Applications)."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgeretrain.backbone.scaling import Scaling
+from edgeretrain.data.scaling import Scaling
 
 
 @dataclass(frozen=True)

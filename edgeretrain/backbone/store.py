@@ -7,7 +7,6 @@ found by their name like a preset's.
 import contextlib
 import importlib.util
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgeretrain.backbone.artifact import Backbone, DamagedBackbone, artifact_path, card_path, read_backbone
+from edgeretrain.backbone.presets import BUILDABLE, LOGITS, PRESETS, get_preset
 from edgeretrain.backbone.weights import local_weights, weights_file
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import BUILDABLE, LOGITS, PRECISIONS, PRESETS, Precision, get_preset
+from edgeretrain.paths import backbone_cache, bundled_folder, weights_cache
+from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
 from edgeretrain.tflite.package import has_card
 from edgeretrain.tflite.runtime import check_is_tflite
@@ -36,33 +37,6 @@ class Listed:
     precision: Precision
     origin: Origin
     fault: str
-
-
-def bundled_folder() -> Path:
-    """The backbones that come with edgeretrain: `_models` in an installed package, `models` in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_models"
-    return installed if installed.is_dir() else package.parent / "models"
-
-
-def cache_folder() -> Path:
-    """EDGERETRAIN_CACHE, or the platform's cache folder of this user."""
-    given = os.environ.get("EDGERETRAIN_CACHE")
-    if given:
-        return Path(given).expanduser()
-    import platformdirs
-
-    return platformdirs.user_cache_path("edgeretrain")
-
-
-def backbone_cache() -> Path:
-    """The folder of backbones that were built on this machine."""
-    return cache_folder() / "backbones"
-
-
-def weights_cache() -> Path:
-    """The folder of downloaded weights."""
-    return cache_folder() / "weights"
 
 
 def own_names() -> list[str]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.backbone.artifact import sha256
-from edgeretrain.download import download
+from edgeretrain.backbone.presets import Preset
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import Preset
+from edgeretrain.files.download import download
+from edgeretrain.files.fingerprint import sha256
 from edgeretrain.progress import Progress, silent
 
 KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.inference import available_cores
+from edgeretrain.threads import available_cores
 
 ROOT = Path("/")
 

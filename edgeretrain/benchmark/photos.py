@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from edgeretrain.data.photos import EXTENSIONS
+from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.photos import EXTENSIONS
-from edgeretrain.pixels import load_pixels
 
 WIDTH, HEIGHT = 1280, 960
 MOST_PHOTOS = 20

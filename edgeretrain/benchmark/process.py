@@ -12,8 +12,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import edgeretrain
-
 PATIENCE_SECONDS = 300.0
 """A worker that is silent for this long hangs. A slice of the slowest preset on the slowest board takes a minute."""
 
@@ -30,7 +28,7 @@ class WorkerProcess:
 
     def __init__(self) -> None:
         # The child finds the edgeretrain that asks, however that one was found.
-        home = str(Path(edgeretrain.__file__).parents[1])
+        home = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
         self._process = subprocess.Popen(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeretrain.data.pixels import Fit, load_pixels
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.pixels import Fit, load_pixels
 from edgeretrain.tflite.package import read_package
 from edgeretrain.tflite.runtime import Runtime
 

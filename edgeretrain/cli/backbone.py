@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from edgeretrain.backbone.presets import BOTTLENECKS, DEFAULT_PRESET, with_bottleneck
 from edgeretrain.cli.console import Json, Quiet, one_line, print_json, progress_shown
-from edgeretrain.cli.retrain import BottleneckName, PrecisionNames, one_of, parse_precisions
+from edgeretrain.cli.options import BottleneckName, PrecisionNames, one_of, parse_precisions
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import BOTTLENECKS, DEFAULT_PRESET, PRECISIONS, Precision, with_bottleneck
+from edgeretrain.precision import PRECISIONS, Precision
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -101,11 +102,12 @@ def build_command(
 
     Example: edgeretrain backbone build my_net --from teachable/keras_model.h5 --scale=-1..1
     """
-    from edgeretrain.backbone import backbone_cache
-    from edgeretrain.backbone.build import build_backbones, build_from_source
-    from edgeretrain.backbone.scaling import parse_scaling
+    from edgeretrain.backbone.build import build_backbones
+    from edgeretrain.backbone.presets import get_preset
     from edgeretrain.backbone.source import Wishes
-    from edgeretrain.presets import get_preset
+    from edgeretrain.data.scaling import parse_scaling
+    from edgeretrain.importers.build import build_from_source
+    from edgeretrain.paths import backbone_cache
 
     precisions, folder = parse_precisions(precision), out or backbone_cache()
     wishes = Wishes(size, parse_scaling(scale) if scale is not None else None, layer, input_tensor)

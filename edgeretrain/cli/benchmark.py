@@ -81,8 +81,8 @@ def benchmark_command(
 
     Example: edgeretrain benchmark flowers/model.*.tflite --threads 1,2,4 --photo flower_photos/roses
     """
-    from edgeretrain.atomic import write_atomic
     from edgeretrain.benchmark import as_csv, compare, read_results
+    from edgeretrain.files.atomic import write_atomic
     from edgeretrain.report.benchmark_table import render_benchmark, render_comparison
 
     old = None if compare_with is None else read_results(compare_with)  # before minutes go by
@@ -101,7 +101,7 @@ def benchmark_command(
             elif photos:
                 raise EdgeretrainError("--photo does not reach a device. Leave it out with --device.")
             else:
-                from edgeretrain.device import benchmark_on
+                from edgeretrain.remote import benchmark_on
 
                 results = benchmark_on(device, models or [], **brief, progress=progress)
     if csv_file is not None:

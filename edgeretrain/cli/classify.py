@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgeretrain.cli.console import RuntimeName, one_line, print_error, print_json
+from edgeretrain.cli.classify_output import photo_line, photo_record
+from edgeretrain.cli.console import RuntimeName, print_error, print_json
 from edgeretrain.cli.stream_options import RejectBelow
 
 if TYPE_CHECKING:
-    from edgeretrain.classifier import Classifier, Prediction
-
-NOTHING = "nothing known"
-"""What stands in place of a label when every score is below --reject-below."""
+    from edgeretrain.classifier import Classifier
 
 
 def classify_command(
@@ -124,23 +122,3 @@ def _predictions(classifier: "Classifier", photos: list[Path], top_k: int) -> It
             yield photo, classifier(photo, top_k=top_k)
         except UnreadablePhoto as error:
             yield photo, error
-
-
-def photo_line(photo: Path, predictions: "list[Prediction]", limit: float) -> str:
-    """`rose.jpg: roses 93.1%, tulips 4.0%`; or `rose.jpg: nothing known (roses 31.0%, ...)`."""
-    told = one_line(", ".join(f"{one.label} {one.score:.1%}" for one in predictions))
-    return one_line(f"{photo}: ") + (told if predictions[0].score >= limit else f"{NOTHING} ({told})")
-
-
-def photo_record(photo: Path, predictions: "list[Prediction]", limit: float) -> dict[str, Any]:
-    """The same for `--json`."""
-    return {
-        "photo": str(photo),
-        "rejected": predictions[0].score < limit,
-        "predictions": prediction_records(predictions),
-    }
-
-
-def prediction_records(predictions: "list[Prediction]") -> list[dict[str, Any]]:
-    """Predictions for `--json`."""
-    return [{"label": one.label, "score": one.score} for one in predictions]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeretrain.data.photos import EXTENSIONS
+from edgeretrain.data.pixels import printable
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.photos import EXTENSIONS
-from edgeretrain.pixels import printable
 from edgeretrain.stream.camera import camera_named
 from edgeretrain.stream.video import is_video
 from edgeretrain.stream.watch import photos_below

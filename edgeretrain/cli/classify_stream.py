@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from edgeretrain.classifier import Classifier, Prediction
-from edgeretrain.cli.classify import NOTHING, photo_line, photo_record, prediction_records
+from edgeretrain.cli.classify_output import NOTHING, photo_line, photo_record, prediction_records
 from edgeretrain.cli.classify_source import Camera, Video, Watched
 from edgeretrain.cli.console import one_line, print_error
 from edgeretrain.cli.stream_options import until_stopped

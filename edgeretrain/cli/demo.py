@@ -29,8 +29,9 @@ def demo_command(
     and test photos come from different regions of a photograph.
     """
     from edgeretrain.demo import fetch_flowers, make_surfaces
-    from edgeretrain.pipeline import Options, retrain
-    from edgeretrain.presets import PRECISIONS
+    from edgeretrain.options import Options
+    from edgeretrain.precision import PRECISIONS
+    from edgeretrain.training.retrain import retrain
 
     with progress_shown(quiet) as progress:
         if flowers:

@@ -44,7 +44,7 @@ def evaluate_command(
 
     Example: edgeretrain evaluate flowers/model.int8.tflite new_flower_photos
     """
-    from edgeretrain.evaluate import evaluate_folder
+    from edgeretrain.evaluation.evaluate import evaluate_folder
     from edgeretrain.report import render_evaluation
 
     percentages = (validation_percentage, testing_percentage) if testing_only else None

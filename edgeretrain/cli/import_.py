@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edgeretrain.cli.console import Json, Quiet, one_line, print_json, progress_shown
-from edgeretrain.cli.retrain import PrecisionNames, parse_precisions
+from edgeretrain.cli.options import PrecisionNames, parse_precisions
 
 
 def import_command(
@@ -67,9 +67,9 @@ def import_command(
 
     Example: edgeretrain import retrained_graph.pb --labels retrained_labels.txt --out flowers
     """
-    from edgeretrain.backbone.scaling import parse_scaling
     from edgeretrain.backbone.source import Wishes
-    from edgeretrain.importing import import_graph
+    from edgeretrain.data.scaling import parse_scaling
+    from edgeretrain.importers.classifier import import_graph
 
     folder = out or Path(f"{graph.stem}-imported")
     wishes = Wishes(size, parse_scaling(scale) if scale is not None else None, input=input_tensor)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeretrain.cli.console import Json, print_json, print_rich
-from edgeretrain.cli.retrain import one_of
+from edgeretrain.cli.options import one_of
 
 _SORT_KEYS = ("name", "alpha", "resolution", "macs", "parameters", "top1", "bottleneck")
 
@@ -32,8 +32,9 @@ def presets_command(
     from fnmatch import fnmatch
 
     from edgeretrain.backbone import own_names, status
+    from edgeretrain.backbone.presets import LOGITS, PRESETS
     from edgeretrain.errors import EdgeretrainError
-    from edgeretrain.presets import LOGITS, PRECISIONS, PRESETS
+    from edgeretrain.precision import PRECISIONS
 
     # The presets whose bottleneck is the class scores are only told to who asks for them.
     kinds = (PRESETS, LOGITS)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edgeretrain.backbone.presets import BOTTLENECKS, DEFAULT_PRESET, with_bottleneck
 from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
 from edgeretrain.cli.fine_tuning_options import (
     Augmentation,
@@ -19,86 +20,20 @@ from edgeretrain.cli.fine_tuning_options import (
     WarmUp,
     fine_tuning,
 )
+from edgeretrain.cli.options import (
+    BottleneckName,
+    ClassWeightName,
+    FitName,
+    FlipLeftRight,
+    PhotosFolder,
+    PrecisionNames,
+    Strict,
+    TestingPercentage,
+    ValidationPercentage,
+    one_of,
+    parse_precisions,
+)
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import BOTTLENECKS, DEFAULT_PRESET, PRECISIONS, Precision, with_bottleneck
-
-PrecisionNames = Annotated[
-    list[str],
-    typer.Option(
-        "--precision",
-        "-p",
-        help="float32, float16, dynamic, int8 or all. Repeat it for several models, or separate by commas.",
-        metavar="PRECISION",
-    ),
-]
-
-PhotosFolder = Annotated[
-    Path, typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False)
-]
-BottleneckName = Annotated[
-    str,
-    typer.Option(
-        "--bottleneck",
-        help="Of a MobileNet V1 preset: its features, or its 1000 ImageNet class scores, as in retrain.py and "
-        "TensorFlow for Poets; stored as PRESET_logits.",
-        metavar="features|logits",
-    ),
-]
-FitName = Annotated[
-    str, typer.Option("--fit", help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
-]
-ValidationPercentage = Annotated[
-    float,
-    typer.Option(
-        "--validation-percentage",
-        help="Share of the photos that choose the head's strength.",
-        min=0,
-        max=100,
-        metavar="PERCENT",
-    ),
-]
-TestingPercentage = Annotated[
-    float,
-    typer.Option(
-        "--testing-percentage",
-        help="Share of the photos held out for the verdict.",
-        min=0,
-        max=100,
-        metavar="PERCENT",
-    ),
-]
-ClassWeightName = Annotated[
-    str,
-    typer.Option(
-        "--class-weight",
-        help="balanced: every class has the same say however few its photos; none: every photo has.",
-        metavar="balanced|none",
-    ),
-]
-FlipLeftRight = Annotated[
-    bool, typer.Option("--flip-left-right", help="Train on the mirrored photos too: doubles the time.")
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at a photo that cannot be read in place of skipping it.")]
-
-
-def parse_precisions(names: list[str]) -> list[Precision]:
-    """The precisions of these names, which commas may join; `all` stands for every one.
-
-    Raises:
-        EdgeretrainError: an unknown name.
-    """
-    names = separated(names)
-    if "all" in names:
-        return list(PRECISIONS)
-    for name in names:
-        if name not in PRECISIONS:
-            raise EdgeretrainError(f"There is no precision {name!r}. Use {', '.join(PRECISIONS)} or all.")
-    return [precision for precision in PRECISIONS if precision in names]
-
-
-def separated(texts: list[str]) -> list[str]:
-    """`["a,b", "c"]` -> `["a", "b", "c"]`."""
-    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
 def retrain_command(
@@ -187,9 +122,11 @@ def retrain_command(
 
     Example: edgeretrain retrain flower_photos --precision all --out flowers
     """
-    from edgeretrain.head import CLASS_WEIGHTS, Sgd
-    from edgeretrain.pipeline import Options, retrain
-    from edgeretrain.pixels import FITS
+    from edgeretrain.data.pixels import FITS
+    from edgeretrain.head.sgd import Sgd
+    from edgeretrain.head.softmax import CLASS_WEIGHTS
+    from edgeretrain.options import Options
+    from edgeretrain.training.retrain import retrain
 
     both = {"learning_rate": learning_rate, "batch_size": train_batch_size}
     tuning = fine_tuning(
@@ -238,17 +175,6 @@ def retrain_command(
             progress=progress,
         )
     print_report(report, run_folder, as_json=as_json)
-
-
-def one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
-    """The value, if it is allowed.
-
-    Raises:
-        EdgeretrainError: it is not.
-    """
-    if value not in allowed:
-        raise EdgeretrainError(f"{option} {value!r} is not known. Use one of {', '.join(allowed)}.")
-    return value
 
 
 def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> None:

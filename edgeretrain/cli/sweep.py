@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeretrain.cli.console import Device, Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
-from edgeretrain.cli.retrain import (
+from edgeretrain.cli.options import (
     ClassWeightName,
     FitName,
     FlipLeftRight,
@@ -96,9 +96,9 @@ def sweep_command(
 
     Example: edgeretrain sweep flower_photos --presets 'mobilenet_v2_*' --max-size 1MB --min-accuracy 0.85
     """
-    from edgeretrain.head import CLASS_WEIGHTS
-    from edgeretrain.pipeline import Options
-    from edgeretrain.pixels import FITS
+    from edgeretrain.data.pixels import FITS
+    from edgeretrain.head.softmax import CLASS_WEIGHTS
+    from edgeretrain.options import Options
     from edgeretrain.sweep import Budget, sweep
 
     size = parse_amount("--max-size", max_size, _SIZES, "1MB or 900kB")

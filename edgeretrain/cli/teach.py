@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
-from edgeretrain.cli.retrain import Strict
+from edgeretrain.cli.options import Strict
 from edgeretrain.errors import EdgeretrainError
 
 
@@ -65,7 +65,7 @@ def teach_command(
     Example: edgeretrain teach flowers --add orchids orchid_photos
     """
     from edgeretrain.report import render_table, render_taught
-    from edgeretrain.teaching import teach
+    from edgeretrain.training.teach import teach
 
     added = parse_added(add or [], photos or [])
     run_folder = out or free_folder(model if model.is_dir() else model.parent)

@@ -7,11 +7,11 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from edgeretrain.backbone.artifact import sha256
+from edgeretrain.data.photos import EXTENSIONS
 from edgeretrain.demo.folder import new_photo_folder
-from edgeretrain.download import download
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.photos import EXTENSIONS
+from edgeretrain.files.download import download
+from edgeretrain.files.fingerprint import sha256
 from edgeretrain.progress import Progress, silent
 
 FLOWERS_URL = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"

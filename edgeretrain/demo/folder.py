@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.run_folder import new_run_folder
+from edgeretrain.files.run_folder import new_run_folder
 
 
 @contextlib.contextmanager

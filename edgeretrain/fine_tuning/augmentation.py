@@ -11,10 +11,9 @@ Works on decoded pixels, as `load_pixels` hands them out; nothing changes at str
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-Pixels = npt.NDArray[np.uint8]
+from edgeretrain.data.decoded import Pixels
 
 DETAIL = 2
 """Sides of the pixels that crops are cut from, in sides of what the network sees. Cut from no more than it sees, every

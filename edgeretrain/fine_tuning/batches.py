@@ -7,9 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.fine_tuning.augmentation import Pixels, apply_look, draw_look
+from edgeretrain.data.decoded import Pixels
+from edgeretrain.fine_tuning.augmentation import apply_look, draw_look
 from edgeretrain.fine_tuning.options import FineTuning
-from edgeretrain.head import Rows
+from edgeretrain.head.softmax import Rows
 
 _THREADS = 2
 _AHEAD = 4  # batches

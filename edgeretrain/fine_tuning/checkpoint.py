@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.atomic import write_atomic
+from edgeretrain.files.atomic import write_atomic
 
 Arrays = list[npt.NDArray[Any]]
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.fine_tuning.augmentation import Pixels
+from edgeretrain.data.decoded import Pixels
 from edgeretrain.fine_tuning.unfrozen import Unfrozen
-from edgeretrain.head import Floats, Head, Rows
+from edgeretrain.head.softmax import Floats, Head, Rows
 
 _BATCH = 32  # photos, when the network only looks
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.fine_tuning.options import FineTuning
-from edgeretrain.head import Choice, ClassWeight, Floats, Labels, Rows, choose_logistic, fit_logistic
+from edgeretrain.head.logistic import Choice, choose_logistic, fit_logistic
+from edgeretrain.head.softmax import ClassWeight, Floats, Labels, Rows
 
 FOLDS = 5
 

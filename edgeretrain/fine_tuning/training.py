@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.fine_tuning.augmentation import Pixels
+from edgeretrain.data.decoded import Pixels
 from edgeretrain.fine_tuning.batches import epoch_batches, mixup_shares, steps_per_epoch
 from edgeretrain.fine_tuning.checkpoint import State, read_state, write_state
-from edgeretrain.fine_tuning.heads import blend, choose_blend
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.schedule import learning_rate
-from edgeretrain.head import ClassWeight, Floats, Head, Labels, Rows, choose_logistic, log_loss, photo_weights
+from edgeretrain.head.blend import blend, choose_blend
+from edgeretrain.head.logistic import choose_logistic
+from edgeretrain.head.softmax import ClassWeight, Floats, Head, Labels, Rows, log_loss, photo_weights
 
 _EPOCHS_AVERAGED = 2
 

@@ -13,25 +13,26 @@ from typing import Any
 import numpy as np
 
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
-from edgeretrain.backbone.calibration import DEFAULT_COUNT, Calibration
-from edgeretrain.backbone.quiet import quiet
 from edgeretrain.backbone.source import Source
-from edgeretrain.bottlenecks import compute_bottlenecks
+from edgeretrain.data.dataset import label_indices
+from edgeretrain.data.decoded import Pixels, decoded_photos
+from edgeretrain.data.photos import Photo, PhotoSet
+from edgeretrain.data.split import Split
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.fine_tuning.augmentation import DETAIL, Pixels
+from edgeretrain.features.extract import compute_bottlenecks, require_all
+from edgeretrain.fine_tuning.augmentation import DETAIL
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import FineTuning
-from edgeretrain.fine_tuning.pixel_file import decoded_photos
 from edgeretrain.fine_tuning.soup import cook
 from edgeretrain.fine_tuning.targets import soft_labels, targets
 from edgeretrain.fine_tuning.training import Lessons
 from edgeretrain.fine_tuning.unfrozen import Unfrozen
-from edgeretrain.head import Floats, Head
-from edgeretrain.modelling import Options, label_indices, require_all
-from edgeretrain.photos import Photo, PhotoSet
-from edgeretrain.presets import Precision
+from edgeretrain.head.softmax import Floats, Head
+from edgeretrain.options import Options
+from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
-from edgeretrain.split import Split
+from edgeretrain.quantization.calibration import DEFAULT_COUNT, Calibration
+from edgeretrain.tflite.quiet import quiet
 from edgeretrain.tflite.runtime import Runtime
 from edgeretrain.version import __version__
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.backbone.quiet import quiet
-from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.backbone.source import Wishes
-from edgeretrain.backbone.sources.tflite_cut import averaged_map, find_entry
-from edgeretrain.backbone.sources.tflite_graph import Graph
-from edgeretrain.backbone.sources.tflite_operators import check_known, run_operators
+from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning.options import Layers
+from edgeretrain.importers.tflite_cut import averaged_map, find_entry
+from edgeretrain.tflite.graph import Graph
+from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.to_tensorflow import check_known, run_operators
 
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 

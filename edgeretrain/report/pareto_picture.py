@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.atomic import write_atomic
+from edgeretrain.files.atomic import write_atomic
 from edgeretrain.report.sweep_chart import Scales, place_names, scales_of, shown
 from edgeretrain.report.sweep_figures import COSTS, FAMILIES, Candidate, Sweep, is_same, short_name
 

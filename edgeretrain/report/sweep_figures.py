@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from edgeretrain.presets import PRESETS
+from edgeretrain.backbone.presets import PRESETS
 
 Sweep = dict[str, Any]
 Candidate = dict[str, Any]

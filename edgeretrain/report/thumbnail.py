@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import UnreadablePhoto
-from edgeretrain.pixels import load_pixels
 
 MOST = 200
 """Thumbnails in one page: about 6 kB each, so that the page stays near 2 MB."""

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from edgeretrain.atomic import write_atomic
+from edgeretrain.data.photos import EXTENSIONS, alike_key, is_class_folder_name
+from edgeretrain.data.pixels import load_pixels, open_failure, printable
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.photos import EXTENSIONS, alike_key, is_class_folder_name
-from edgeretrain.pixels import load_pixels, open_failure, printable
+from edgeretrain.files.atomic import write_atomic
 
 _SUFFIXES = {"PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tiff"}  # else JPEG
 _LONGEST_NAME = 100  # bytes of UTF-8; file systems take 255

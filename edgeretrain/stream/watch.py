@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from edgeretrain.data.photos import EXTENSIONS, LEFT_BEHIND
+from edgeretrain.data.pixels import printable
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
-from edgeretrain.photos import EXTENSIONS, LEFT_BEHIND
-from edgeretrain.pixels import printable
 
 SCAN_SECONDS = 0.5
 """Between two looks at a watched folder. Longer where looking itself takes long: at most a tenth of the time."""

@@ -5,9 +5,10 @@ from fnmatch import fnmatch
 from typing import Any
 
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones, own_names, status
-from edgeretrain.download import NoConnection
+from edgeretrain.backbone.presets import LOGITS, PRESETS
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import LOGITS, PRESETS, Precision
+from edgeretrain.files.download import NoConnection
+from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
 
 SMALL = ("mobilenet_*", "nasnet_*")

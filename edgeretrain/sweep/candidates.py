@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone import Backbone
+from edgeretrain.files.run_folder import PAGE_FILE
 from edgeretrain.report.figures import weakest_class, wilson
-from edgeretrain.run_folder import PAGE_FILE
 from edgeretrain.sweep.budget import Candidate
 from edgeretrain.tflite.inspect import inspect_model
 

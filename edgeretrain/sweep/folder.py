@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone import Backbone
-from edgeretrain.backbone.artifact import sha256
+from edgeretrain.backbone.presets import BUILDABLE
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.pipeline import Options
-from edgeretrain.presets import BUILDABLE
-from edgeretrain.run_folder import REPORT_FILE
+from edgeretrain.files.fingerprint import sha256
+from edgeretrain.files.run_folder import REPORT_FILE
+from edgeretrain.options import Options
 from edgeretrain.version import __version__
 
 RESULT_FILE = "sweep.json"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgeretrain.presets import BUILDABLE, DEFAULT_PRESET
+from edgeretrain.backbone.presets import BUILDABLE, DEFAULT_PRESET
 from edgeretrain.progress import Progress
 
 # What decoding a photo and fitting the head cost besides the inference, in millions of MACs of inference.

@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.atomic import write_atomic
 from edgeretrain.backbone import Backbone
+from edgeretrain.data.photos import find_photos
+from edgeretrain.data.split import split_photos
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.photos import find_photos
-from edgeretrain.pipeline import Options, retrain
-from edgeretrain.presets import PRECISIONS, Precision
+from edgeretrain.files.atomic import write_atomic
+from edgeretrain.files.run_folder import check_apart
+from edgeretrain.options import Options
+from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
-from edgeretrain.run_folder import check_apart
-from edgeretrain.split import split_photos
 from edgeretrain.sweep.backbones import SMALL, Failure, failures, gather_backbones, select_presets, told
 from edgeretrain.sweep.budget import Budget, Candidate
 from edgeretrain.sweep.candidates import add_latency, make_candidate
@@ -34,6 +34,7 @@ from edgeretrain.sweep.folder import (
 )
 from edgeretrain.sweep.meter import Meter
 from edgeretrain.tflite.runtime import load_runtime
+from edgeretrain.training.retrain import retrain
 from edgeretrain.version import __version__
 
 Measure = Callable[..., dict[str, Any]]
@@ -210,7 +211,7 @@ def _measurement(device: str | None, threads: int, runtime: str | None, progress
         from edgeretrain.benchmark import benchmark
 
         return partial(benchmark, **given)
-    from edgeretrain.device import benchmark_on
+    from edgeretrain.remote import benchmark_on
 
     return partial(benchmark_on, device, **given)
 

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.head import Head, one_blas_thread
-from edgeretrain.presets import Precision
+from edgeretrain.head.softmax import Head
+from edgeretrain.precision import Precision
 from edgeretrain.tflite.flatbuffer import add_buffer, damage_told, read_model, schema
+from edgeretrain.threads import one_blas_thread
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.head import Head
-from edgeretrain.presets import Precision
+from edgeretrain.head.softmax import Head
+from edgeretrain.precision import Precision
 from edgeretrain.tflite.flatbuffer import write_model
 from edgeretrain.tflite.graft import append_head
 from edgeretrain.tflite.metadata import attach_metadata, build_metadata

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from edgeretrain.classifier import Classifier
-from edgeretrain.pixels import load_pixels
+from edgeretrain.data.pixels import load_pixels
 
 task = json.loads(sys.argv[1])
 answers = {}

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arm_demo import Demo
-from userland import CannotSetUp, Ready, build_wheel, set_up
+
+from arm.arm_demo import Demo
+from arm.userland import CannotSetUp, Ready, build_wheel, set_up
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arm_demo import Demo
-from userland import HERE, Ready
+
+from arm.arm_demo import Demo
+from arm.userland import HERE, Ready
 
 pytestmark = [
     pytest.mark.arm,

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeretrain.backbone import build, convert
+from edgeretrain.backbone import build
 from edgeretrain.backbone.build import build_backbones
 from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
+from edgeretrain.backbone.presets import PRESETS, get_preset
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import PRECISIONS, PRESETS, Precision, get_preset
+from edgeretrain.precision import PRECISIONS, Precision
+from edgeretrain.quantization import convert
 
 SMALL = "mobilenet_v2_035_96"
 

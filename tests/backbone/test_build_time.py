@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgeretrain.presets import PRECISIONS
+from edgeretrain.precision import PRECISIONS
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeretrain.backbone.artifact import read_backbone, sha256
+from edgeretrain.backbone.artifact import read_backbone
 from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
 from edgeretrain.backbone.keras_model import SCALING
-from edgeretrain.backbone.store import bundled_folder
+from edgeretrain.backbone.presets import get_preset
 from edgeretrain.backbone.weights import weights_file
-from edgeretrain.presets import PRECISIONS, get_preset
+from edgeretrain.files.fingerprint import sha256
+from edgeretrain.paths import bundled_folder
+from edgeretrain.precision import PRECISIONS
 
 BUNDLED = [
     *(f"mobilenet_v2_100_224.{precision}" for precision in PRECISIONS),

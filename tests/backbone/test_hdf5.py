@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hdf5_files import SECRET, WAYS, damaged, lead_out
+from support.hdf5_files import SECRET, WAYS, damaged, lead_out
 
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.errors import EdgeretrainError
@@ -38,7 +38,7 @@ def test_links_within_the_file_are_fine(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_no_weight_file_is_read_from_another_file(tmp_path: Path, way: str) -> None:
     from edgeretrain.backbone.keras_model import load_weights
-    from edgeretrain.presets import get_preset
+    from edgeretrain.backbone.presets import get_preset
 
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "weights.h5"

@@ -8,8 +8,9 @@ import pytest
 
 from edgeretrain.backbone import find_backbone, list_backbones, status, store
 from edgeretrain.backbone.artifact import DamagedBackbone, read_backbone, write_backbone
+from edgeretrain.backbone.presets import PRESETS
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import PRECISIONS, PRESETS
+from edgeretrain.precision import PRECISIONS
 
 ABSENT = "mobilenet_v1_025_128"  # never bundled
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from edgeretrain.backbone import weights
+from edgeretrain.backbone.presets import PRESETS, get_preset
 from edgeretrain.backbone.weights import find_weights, given_weights, local_weights, weights_file, weights_url
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import PRESETS, get_preset
 
 V1 = get_preset("mobilenet_v1_025_128")
 NAME = "mobilenet_2_5_128_tf_no_top.h5"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from garden import put
+from support.garden import put
 
 from edgeretrain.benchmark.claims import machine_warnings, result_warnings
 from edgeretrain.benchmark.environment import Machine

@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 
 import pytest
-from garden import jpeg, put
 from PIL import Image
+from support.garden import jpeg, put
 
 from edgeretrain.benchmark import photos as photos_module
 from edgeretrain.benchmark.photos import HEIGHT, WIDTH, find_given, made_up_jpeg

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from garden import Run, encoded, jpeg, put
 from PIL import Image
+from support.garden import Run, encoded, jpeg, put
 
 from benchmark import tiny_models
 from benchmark.tiny_models import INT8, UINT8
@@ -23,8 +23,8 @@ from edgeretrain.benchmark import run as run_module
 from edgeretrain.benchmark.environment import Machine
 from edgeretrain.benchmark.subject import Subject
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.inference import available_cores
 from edgeretrain.tflite.runtime import Network, load_runtime
+from edgeretrain.threads import available_cores
 
 pytest.importorskip("ai_edge_litert")
 MODEL = find_backbone("mobilenet_v2_100_224", "int8").path

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from edgeretrain.backbone import bundled_folder
+from edgeretrain.paths import bundled_folder
 
 
 def test_path(cli: Run) -> None:

@@ -250,7 +250,7 @@ def test_no_model_file_is_taken_for_a_backbone(retrain: Refused, photos: Path, r
 
 
 def test_a_backbone_of_another_precision(retrain: Refused, photos: Path, tmp_path: Path) -> None:
-    from edgeretrain.backbone import bundled_folder
+    from edgeretrain.paths import bundled_folder
 
     bundled = bundled_folder() / "mobilenet_v2_100_224.int8.tflite"
     retrain(photos, "--backbone", bundled, "-p", "float32", says=("in int8, not in float32", "--precision int8"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from benchmark import tiny_models
 from benchmark.made_up import failure, result, results
-from garden import jpeg, put
+from support.garden import jpeg, put
 
 from cli.conftest import Outcome, Refused, Run
 from edgeretrain.benchmark import run as run_module
@@ -135,7 +135,7 @@ def test_a_device_is_asked_instead(cli: Run, refused: Refused, model: Path, monk
         asked.update(device=device, models=models, **brief)
         return results(result(str(models[0])))
 
-    monkeypatch.setitem(sys.modules, "edgeretrain.device", types.SimpleNamespace(benchmark_on=benchmark_on))
+    monkeypatch.setitem(sys.modules, "edgeretrain.remote", types.SimpleNamespace(benchmark_on=benchmark_on))
     there = ("--device", "ssh://pi@raspberry")
     ended = cli("benchmark", model, *there, "--threads", "1,4", "--runs", 2, "--seconds", 0, "--no-end-to-end")
     assert "Raspberry Pi 4" in ended.succeeds().out

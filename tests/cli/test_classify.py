@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cli.conftest import Run
-from edgeretrain.backbone import bundled_folder
+from edgeretrain.paths import bundled_folder
 from edgeretrain.tflite.flatbuffer import read_model, write_model
 from edgeretrain.tflite.package import pack, read_package
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cameras import Webcam, opencv, plug
-from garden import put
 from PIL import Image
+from support.cameras import Webcam, opencv, plug
+from support.garden import put
 
 from cli.conftest import Run, command
 from edgeretrain.cli.classify_stream import Screen
@@ -271,7 +271,8 @@ def test_a_terminal_has_one_live_line(started: Any, photo_folder: Path, tmp_path
     (tmp_path / "site" / "sitecustomize.py").write_text(
         "import pathlib, sys\n"
         f"sys.path += {[str(Path(__file__).parents[1])]!r}\n"
-        "import pytest, cameras, numpy\n"
+        "import pytest, numpy\n"
+        "from support import cameras\n"
         f"devices = pathlib.Path({str(tmp_path / 'devices')!r})\n"
         "world = cameras.plug(pytest.MonkeyPatch(), devices, {'video0': ('webcam', 0)})\n"
         f"world.picture = numpy.load({str(tmp_path / 'scene.npy')!r})\n"

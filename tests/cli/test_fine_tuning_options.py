@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cli.conftest import Run
-from edgeretrain import pipeline
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.training import retrain as pipeline
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from old_graphs import poets_graph, write
+from support.old_graphs import poets_graph, write
 
 from cli.conftest import Refused, Run
 

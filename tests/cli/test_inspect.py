@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from edgeretrain.backbone import bundled_folder
+from edgeretrain.paths import bundled_folder
 
 
 def test_a_model_of_ours(cli: Run, run_folder: Path) -> None:

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from own_backbone import put_own_backbone
+from support.own_backbone import put_own_backbone
 
 from cli.conftest import Run
-from edgeretrain.presets import PRESETS
+from edgeretrain.backbone.presets import PRESETS
 
 
 def test_the_table_has_every_preset(cli: Run) -> None:

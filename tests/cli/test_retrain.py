@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run, command, make_photos, snapshot
-from edgeretrain.pipeline import Options, retrain
+from edgeretrain.options import Options
+from edgeretrain.training.retrain import retrain
 
 
 def test_the_run_folder(cli: Run, photo_folder: Path, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from environments import Environment, Retrained, make_environment
+
+from compat.environments import Environment, Retrained, make_environment
 
 TESTING_PERCENTAGE = 50
 
@@ -15,11 +16,12 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Retrained:
     flowers = Path(os.environ.get("EDGERETRAIN_PHOTOS", "nowhere")) / "flower_photos"
     if not flowers.is_dir():
         pytest.skip("EDGERETRAIN_PHOTOS names no folder that holds flower_photos")
-    from edgeretrain.photos import find_photos
-    from edgeretrain.pipeline import Options, retrain
-    from edgeretrain.presets import PRECISIONS
-    from edgeretrain.run_folder import model_file
-    from edgeretrain.split import split_photos
+    from edgeretrain.data.photos import find_photos
+    from edgeretrain.data.split import split_photos
+    from edgeretrain.files.run_folder import model_file
+    from edgeretrain.options import Options
+    from edgeretrain.precision import PRECISIONS
+    from edgeretrain.training.retrain import retrain
 
     root = tmp_path_factory.mktemp("retrained")
     # Half of the photos held out: a model is sure of photos that it was trained on, so they prove little.

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from environments import Retrained
 
+from compat.environments import Retrained
+from edgeretrain.backbone.presets import DEFAULT_PRESET, get_preset
 from edgeretrain.backbone.weights import weights_file
-from edgeretrain.head import Head
-from edgeretrain.presets import DEFAULT_PRESET, get_preset
+from edgeretrain.head.softmax import Head
 from edgeretrain.tflite.flatbuffer import read_model
 from edgeretrain.tflite.model import write_classifier
 from edgeretrain.tflite.runtime import Network
@@ -66,7 +66,7 @@ def test_a_retrained_file_equals_keras_on_real_photos(retrained: Retrained) -> N
     pytest.importorskip("tensorflow")
     from edgeretrain.backbone.keras_model import keras_model, load_weights
     from edgeretrain.classifier import Classifier
-    from edgeretrain.pixels import load_pixels
+    from edgeretrain.data.pixels import load_pixels
 
     backbone = keras_model(preset)
     load_weights(backbone, preset, path)

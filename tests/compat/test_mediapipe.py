@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from environments import Environment, Retrained, run_here
 
+from compat.environments import Environment, Retrained, run_here
 from edgeretrain.version import __version__
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def photos(retrained: Retrained) -> list[Path]:
 def answers(
     retrained: Retrained, photos: list[Path], mediapipe: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, Any]]:
-    from edgeretrain.pixels import load_pixels
+    from edgeretrain.data.pixels import load_pixels
 
     folder = tmp_path_factory.mktemp("mediapipe")
     task, resized = folder / "task.json", folder / "resized.npy"

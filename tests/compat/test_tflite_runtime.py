@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from environments import Environment, Retrained, run_here
+
+from compat.environments import Environment, Retrained, run_here
 
 pytestmark = pytest.mark.slow
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgeretrain.data.photos import FEW_PHOTOS, Photo, find_photos
+from edgeretrain.data.split import split_photos
 from edgeretrain.demo import make_surfaces
 from edgeretrain.demo.surfaces import GAP, LABELS, REGIONS_ACROSS, SOURCE_FILE, TILES, _paths, tile_box
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.photos import FEW_PHOTOS, Photo, find_photos
-from edgeretrain.split import split_photos
 
 Box = tuple[int, int, int, int]
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeretrain.backbone.scaling import Scaling
+from edgeretrain.backbone.presets import get_preset
 from edgeretrain.backbone.source import Source
 from edgeretrain.backbone.weights import weights_file
-from edgeretrain.presets import get_preset
+from edgeretrain.data.scaling import Scaling
 
 PRESET = "mobilenet_v2_035_96"
 LAYERS = 52

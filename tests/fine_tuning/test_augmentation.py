@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from garden import texture
 from PIL import Image
+from support.garden import texture
 
 from edgeretrain.fine_tuning.augmentation import Look, apply_look, draw_look
 

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from garden import texture
+from support.garden import texture
 
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning.batches import epoch_batches, epoch_rows, mixup_shares, steps_per_epoch

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from edgeretrain.backbone import find_backbone, find_backbones
-from edgeretrain.backbone.artifact import sha256
-from edgeretrain.backbone.scaling import Scaling
+from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.fingerprint import sha256
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import tune as module
 from edgeretrain.fine_tuning.training import best_epoch
-from edgeretrain.head import Sgd
-from edgeretrain.modelling import Options
-from edgeretrain.pipeline import retrain
-from edgeretrain.presets import PRECISIONS
+from edgeretrain.head.sgd import Sgd
+from edgeretrain.options import Options
+from edgeretrain.precision import PRECISIONS
+from edgeretrain.training.retrain import retrain
 from fine_tuning.conftest import LAYERS, PRESET
 
 TUNING = FineTuning(layers=3, epochs=3, batch_size=16, learning_rate=3e-4, augmentation=0.2, soup=2)
@@ -120,7 +120,7 @@ def test_nothing_is_left_behind(tuned: tuple[Path, Any], home: Path) -> None:
 
 @pytest.mark.tensorflow
 def test_teach_goes_on_from_it(tuned: tuple[Path, Any], tmp_path: Path) -> None:
-    from edgeretrain.teaching import teach
+    from edgeretrain.training.teach import teach
 
     out, report = tuned
     taught = teach(out, tmp_path / "taught", remove=["dots"])
@@ -206,8 +206,8 @@ def test_a_file_of_the_users_own_learns(textures: Path, small_backbone: Path, ho
 def test_a_backbone_from_elsewhere_learns_in_all_precisions(
     textures: Path, small_backbone: Path, home: Path, tmp_path: Path
 ) -> None:
-    from edgeretrain.backbone.build import build_from_source
     from edgeretrain.backbone.source import Wishes
+    from edgeretrain.importers.build import build_from_source
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGERETRAIN_CACHE", str(tmp_path))

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from garden import texture
+from support.garden import texture
 
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import Layers
 from edgeretrain.fine_tuning.unfrozen import Unfrozen
-from edgeretrain.head import Head
+from edgeretrain.head.softmax import Head
 from edgeretrain.tflite.runtime import Network as File
 from fine_tuning.conftest import SIZE, SMALL_LAYERS
 

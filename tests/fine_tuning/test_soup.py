@@ -10,7 +10,7 @@ from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import soup as module
 from edgeretrain.fine_tuning.checkpoint import State
 from edgeretrain.fine_tuning.soup import cook
-from edgeretrain.head import Head
+from edgeretrain.head.softmax import Head
 
 Verdict = dict[str, float]
 

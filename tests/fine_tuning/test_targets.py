@@ -6,7 +6,7 @@ import pytest
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import targets as module
 from edgeretrain.fine_tuning.targets import folds, soft_labels, targets
-from edgeretrain.head import choose_logistic, fit_logistic
+from edgeretrain.head.logistic import choose_logistic, fit_logistic
 
 LABELS = np.array([2, 0, 1, 2])
 

@@ -11,7 +11,8 @@ from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import training as module
 from edgeretrain.fine_tuning.checkpoint import State
 from edgeretrain.fine_tuning.training import Lessons, best_epoch, start, train
-from edgeretrain.head import Head, Rows, choose_logistic
+from edgeretrain.head.logistic import choose_logistic
+from edgeretrain.head.softmax import Head, Rows
 
 OPTIONS = FineTuning(epochs=5, batch_size=4, patience=5, learning_rate=0.01)
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from edgeretrain.backbone import find_backbone
-from edgeretrain.backbone.scaling import Scaling
 from edgeretrain.backbone.source import Source
-from edgeretrain.backbone.sources.tflite_graph import Graph
+from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning.unfrozen import Unfrozen
-from edgeretrain.presets import Precision
+from edgeretrain.precision import Precision
+from edgeretrain.tflite.graph import Graph
 from edgeretrain.tflite.runtime import Network
 from fine_tuning.conftest import SIZE, SMALL_LAYERS
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.presets import PRECISIONS, PRESETS
+from edgeretrain.backbone.presets import PRESETS
+from edgeretrain.precision import PRECISIONS
 from edgeretrain.report.figures import wilson
 from edgeretrain.sweep.budget import Budget
 from edgeretrain.sweep.choose import mark_front, nearest_miss, pick

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from sweep_sample import make_sweep
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.report.pareto_picture import write_pareto_pictures
 from edgeretrain.sweep.budget import Budget
+from report.sweep_sample import make_sweep
 
 TWO = ("mobilenet_v2_100_224", "mobilenet_v2_035_128")
 

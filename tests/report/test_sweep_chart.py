@@ -3,10 +3,10 @@ import re
 from typing import Any
 
 import pytest
-from sweep_sample import make_sweep
 
 from edgeretrain.report.sweep_chart import BOTTOM, LEFT, RIGHT, TOP, line_path, pictures, place_names, scales, title_of
 from edgeretrain.sweep.budget import Budget
+from report.sweep_sample import make_sweep
 
 
 def scale_of(ticks: Any) -> tuple[float, float]:

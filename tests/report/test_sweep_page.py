@@ -5,11 +5,11 @@ import re
 from typing import Any
 
 import pytest
-from sweep_sample import PHOTOS, make_sweep
 
 from edgeretrain.report.sweep_figures import budget_text, failures, miss_text, short_name
 from edgeretrain.report.sweep_page import render_sweep_page
 from edgeretrain.sweep.budget import Budget
+from report.sweep_sample import PHOTOS, make_sweep
 
 THREE = ("mobilenet_v1_100_224", "mobilenet_v2_100_224", "mobilenet_v2_035_128")
 BUDGET = Budget(max_size=3_000_000, max_latency=20.0, min_accuracy=0.8)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import CHROMIUM, Browser
-from sweep_sample import make_sweep
 
 from edgeretrain.report.sweep_page import render_sweep_page
 from edgeretrain.sweep.budget import Budget
+from report.browser import CHROMIUM, Browser
+from report.sweep_sample import make_sweep
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH")
 

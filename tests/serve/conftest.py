@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from garden import Run
+from support.garden import Run
 
 from edgeretrain.classifier import Classifier
 from serve.served import TOKEN, Page, served

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from garden import TEXTURES, texture
+from support.garden import TEXTURES, texture
 
 from edgeretrain.classifier import Classifier
 from edgeretrain.errors import EdgeretrainError

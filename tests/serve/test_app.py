@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from garden import encoded, texture
 from PIL import Image
+from support.garden import encoded, texture
 
 from edgeretrain.classifier import Classifier
 from edgeretrain.serve import app

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from cli.conftest import Outcome, Run, cli, command  # noqa: F401  a fixture
-from garden import Run as Retrained
-from garden import jpeg, put
+from support.garden import Run as Retrained
+from support.garden import jpeg, put
 
 from edgeretrain.serve.address import listen
 from serve.served import TOKEN

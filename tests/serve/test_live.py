@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from garden import TEXTURES
 from PIL import Image
+from support.garden import TEXTURES
 
 from edgeretrain.classifier import Classifier
 from edgeretrain.serve.live import FEW_CLASSES, LiveView, shown_scores

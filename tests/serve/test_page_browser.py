@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from garden import encoded, put, texture
 from PIL import Image
 from report.browser import CHROMIUM, Browser
+from support.garden import encoded, put, texture
 
 from edgeretrain.classifier import Classifier
 from edgeretrain.stream.folder_camera import FolderCamera

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from garden import encoded, jpeg, put
+from support.garden import encoded, jpeg, put
 
+from edgeretrain.data.photos import find_photos
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
-from edgeretrain.photos import find_photos
 from edgeretrain.serve.photos_store import BadClassName, PhotosStore
 from serve.served import noise
 

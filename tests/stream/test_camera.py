@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cameras import RED, PiCamera, plug, red_card
+from support.cameras import RED, PiCamera, plug, red_card
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream import sources

@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 import pytest
-from cameras import RED, red_card
 from PIL import Image
+from support.cameras import RED, red_card
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream.colour import opencv_layout, to_rgb

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cameras import RED, red_card
-from garden import encoded, put
 from PIL import Image
+from support.cameras import RED, red_card
+from support.garden import encoded, put
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream import sources

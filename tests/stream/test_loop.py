@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cameras import counting, number
-from garden import Run, texture
+from support.cameras import counting, number
+from support.garden import Run, texture
 
 from edgeretrain.classifier import Classifier
 from edgeretrain.stream.loop import Seen, classify_stream

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from cameras import CountingDevice, counting, number
+from support.cameras import CountingDevice, counting, number
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream import sources

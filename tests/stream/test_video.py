@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cameras import RED, opencv, red_card
-from garden import encoded, put
+from support.cameras import RED, opencv, red_card
+from support.garden import encoded, put
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream.video import VideoFile, is_video

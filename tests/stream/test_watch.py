@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from garden import encoded, put, texture
+from support.garden import encoded, put, texture
 
+from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
-from edgeretrain.pixels import load_pixels
 from edgeretrain.stream.watch import WatchedFolder, photos_below
 
 PHOTO = encoded(texture("dots", 1))

@@ -3,12 +3,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from own_backbone import put_own_backbone
+from support.own_backbone import put_own_backbone
 
 from edgeretrain.backbone import Backbone
-from edgeretrain.download import NoConnection
+from edgeretrain.backbone.presets import PRESETS
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import PRECISIONS, PRESETS
+from edgeretrain.files.download import NoConnection
+from edgeretrain.precision import PRECISIONS
 from edgeretrain.progress import silent
 from edgeretrain.sweep import backbones
 from edgeretrain.sweep.backbones import SMALL, gather_backbones, select_presets

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from garden import Run
-from own_backbone import put_own_backbone
+from support.garden import Run
+from support.own_backbone import put_own_backbone
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.pipeline import Options
+from edgeretrain.options import Options
 from edgeretrain.sweep import Budget, sweep
 from edgeretrain.sweep import run as sweep_run
 
@@ -193,7 +193,7 @@ def test_the_device_is_tried_before_anything_is_retrained(
     def unreachable(*_: Any, **__: Any) -> None:
         raise EdgeretrainError("ssh://pi: cannot be reached.")
 
-    monkeypatch.setattr("edgeretrain.device.benchmark_on", unreachable)
+    monkeypatch.setattr("edgeretrain.remote.benchmark_on", unreachable)
     with pytest.raises(EdgeretrainError, match="cannot be reached"):
         swept(device="ssh://pi")
     assert not (tmp_path / "sweep").exists()
@@ -203,7 +203,7 @@ def test_the_device_measures_in_place_of_this_machine(
     swept: Sweep, stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = Stopwatch()
-    monkeypatch.setattr("edgeretrain.device.benchmark_on", lambda _, models, **options: there(models, **options))
+    monkeypatch.setattr("edgeretrain.remote.benchmark_on", lambda _, models, **options: there(models, **options))
     here = swept()
     result = swept(device="ssh://pi")
     assert result["latency"]["where"] == "ssh://pi"

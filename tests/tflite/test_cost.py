@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from garden import Run
+from support.garden import Run
 
 from edgeretrain.backbone import find_backbone
-from edgeretrain.presets import PRECISIONS, PRESETS, Precision, get_preset
+from edgeretrain.backbone.presets import PRESETS, get_preset
+from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.tflite.flatbuffer import schema, write_model
 from edgeretrain.tflite.inspect import inspect_model
 

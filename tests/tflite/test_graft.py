@@ -13,12 +13,13 @@ import numpy.typing as npt
 import pytest
 
 from edgeretrain.backbone import find_backbone
-from edgeretrain.bottlenecks import compute_bottlenecks
+from edgeretrain.data.photos import find_photos
+from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.head import Head, fit_logistic, softmax
-from edgeretrain.photos import find_photos
-from edgeretrain.pixels import load_pixels
-from edgeretrain.presets import PRECISIONS, Precision
+from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.head.logistic import fit_logistic
+from edgeretrain.head.softmax import Head, softmax
+from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
 from edgeretrain.tflite.graft import _logits_quantization, append_head
 from edgeretrain.tflite.runtime import Network
@@ -299,7 +300,7 @@ def test_a_backbone_without_a_graph(cases: dict[Precision, Case], tmp_path: Path
 APPEND = f"""
 import hashlib, sys, numpy as np
 from edgeretrain.backbone import find_backbone
-from edgeretrain.head import Head
+from edgeretrain.head.softmax import Head
 from edgeretrain.tflite.flatbuffer import write_model
 from edgeretrain.tflite.graft import append_head
 random = np.random.default_rng(0)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from garden import Run
+from support.garden import Run
 
 from edgeretrain.backbone import find_backbone
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.presets import PRECISIONS
+from edgeretrain.precision import PRECISIONS
 from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
 from edgeretrain.tflite.inspect import inspect_model
 

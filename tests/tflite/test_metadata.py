@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from garden import Run
+from support.garden import Run
 
-from edgeretrain.presets import PRECISIONS
+from edgeretrain.precision import PRECISIONS
 from edgeretrain.tflite.flatbuffer import read_model
 from edgeretrain.tflite.metadata import METADATA_NAME, attach_metadata, build_metadata, read_normalization
 from edgeretrain.version import __version__

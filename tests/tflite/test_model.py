@@ -5,8 +5,8 @@ import pytest
 
 from edgeretrain.backbone import find_backbone
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.head import Head
-from edgeretrain.presets import PRECISIONS, Precision
+from edgeretrain.head.softmax import Head
+from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.tflite.inspect import inspect_model
 from edgeretrain.tflite.model import write_classifier
 from edgeretrain.version import __version__

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from garden import Run
+from support.garden import Run
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.package import CARD_FILE, LABELS_FILE, has_card, labels_text, pack, read_package

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from garden import Run
+from support.garden import Run
 
 from edgeretrain.backbone import find_backbone
 from edgeretrain.errors import EdgeretrainError

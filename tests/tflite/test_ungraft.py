@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from garden import Run
+from support.garden import Run
 
 from edgeretrain.backbone import find_backbone
+from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.head import fit_logistic
-from edgeretrain.pixels import load_pixels
-from edgeretrain.presets import PRECISIONS, Precision
+from edgeretrain.head.logistic import fit_logistic
+from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.tflite.flatbuffer import read_model, write_model
 from edgeretrain.tflite.model import write_classifier
 from edgeretrain.tflite.runtime import Network

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeretrain.pixels import Fit, load_pixels
+from edgeretrain.data.pixels import Fit, load_pixels
 
 HERE = Path(__file__).parent
 SEED = 20240229

@@ -1,0 +1,1 @@
+"""Photos on disk -> a data set with one split -> pixels."""

@@ -1,0 +1,366 @@
+"""A folder of class folders: find the photos, check them, label them."""
+
+import hashlib
+import os
+import stat
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeretrain.data.pixels import check_header, open_failure, printable
+from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.progress import Progress, silent
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+FEW_PHOTOS = 20
+"""Below this many photos a class is warned about, as retrain.py does."""
+
+LEFT_BEHIND = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
+"""Folders that archivers and network drives leave behind, in lower case."""
+_READ_SIZE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo whose header can be read.
+
+    Attributes:
+        name: path below the photos folder with slashes, such as `daisy/a.jpg`; always valid UTF-8.
+        label: the name of its class folder.
+        digest: SHA-256 of the file's bytes, hexadecimal.
+    """
+
+    path: Path
+    name: str
+    label: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A photo that is not used, and why; `name` as in `Photo`."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """The photos of a folder.
+
+    Attributes:
+        labels: class folder names, sorted, exactly as they are; each has at least one photo.
+        photos: sorted by name.
+        skipped: sorted by name.
+        warnings: one line each.
+    """
+
+    labels: tuple[str, ...]
+    photos: tuple[Photo, ...]
+    skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the photos' names and contents, hexadecimal: the same for the same photos only."""
+        lines = "".join(f"{photo.digest} {photo.name}\n" for photo in self.photos)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def without(self, skipped: Iterable[Skipped], *, strict: bool = False) -> "PhotoSet":
+        """The same set less the photos that turned out unreadable when they were decoded.
+
+        Raises:
+            EdgeretrainError: a class has no photos left; or strict, and a photo was skipped.
+        """
+        more = {entry.name: entry for entry in skipped}
+        all_skipped = sorted({*self.skipped, *more.values()}, key=lambda entry: entry.name)
+        photos = tuple(photo for photo in self.photos if photo.name not in more)
+        check_readable(self.labels, photos, all_skipped, strict)
+        told = set(photo_warnings(self.labels, self.photos))
+        kept = [warning for warning in self.warnings if warning not in told]
+        return PhotoSet(self.labels, photos, tuple(all_skipped), (*kept, *photo_warnings(self.labels, photos)))
+
+
+def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progress: Progress = silent) -> PhotoSet:
+    """Find the photos of a folder that has one sub-folder for each class.
+
+    Photos deeper inside a class folder belong to that class. Hidden files and folders, what archivers and network
+    drives leave behind, and files with other extensions do not count. Links are followed, no folder is entered twice.
+    Each file is read once, for its digest and a look at its header; damage further in shows when it is decoded (see
+    `PhotoSet.without`). Memory holds one name and digest for each photo.
+
+    Args:
+        strict: a photo that would be skipped is an error.
+
+    Raises:
+        EdgeretrainError: no such folder; no class folders, or one; class names that collide or cannot stand in
+            labels.txt; a class without photos that can be read; a folder that cannot be read.
+    """
+    root = Path(folder)
+    labels, loose = _class_folders(root)
+    files: list[tuple[str, Path]] = []
+    empty: list[str] = []
+    for label in labels:
+        found: list[Path] = []
+        others: Counter[str] = Counter()
+        for path in _walk(root / label, root):
+            if path.suffix.lower() in EXTENSIONS:
+                found.append(path)
+            else:
+                others[path.suffix.lower() or path.name] += 1
+        if not found:
+            empty.append(_nothing_in(label, others))
+        files += [(label, path) for path in found]
+    if empty:
+        raise EdgeretrainError(f"{printable(root)}: {' '.join(empty)} Add photos, or remove the folder.")
+
+    named = [(label, path, printable(path.relative_to(root).as_posix())) for label, path in files]
+    photos, skipped = _checked(named, progress)
+    check_readable(labels, photos, skipped, strict)
+    warnings = [f"Photos outside the class folders, not used: {loose}."] if loose else []
+    return PhotoSet(labels, tuple(photos), tuple(skipped), (*warnings, *photo_warnings(labels, photos)))
+
+
+def find_class_photos(
+    label: str, sources: Sequence[Path], *, progress: Progress = silent
+) -> tuple[list[Photo], list[Skipped]]:
+    """The photos of one class, wherever they are: what a class folder of that name would hold.
+
+    Args:
+        sources: folders, of which all photos at any depth count as in `find_photos`, and photos.
+
+    Returns:
+        the photos, sorted by name (`label/` and the path below its folder, or the photo's own name), and those that
+        cannot be used. Names may repeat when there are several sources.
+
+    Raises:
+        EdgeretrainError: there is no such folder or photo, or a folder holds no photos.
+    """
+    named: list[tuple[str, Path, str]] = []
+    for source in sources:
+        status = _status(source)
+        if status is None:
+            raise EdgeretrainError(f"There is no photo or folder {printable(source)}. Check the path.")
+        if not stat.S_ISDIR(status.st_mode):
+            named.append((label, source, printable(f"{label}/{source.name}")))
+            continue
+        found = [path for path in _walk(source, source) if path.suffix.lower() in EXTENSIONS]
+        if not found:
+            raise EdgeretrainError(
+                f"{printable(source)}: this folder has no JPEG, PNG, WebP, BMP, GIF or TIFF photos. Check the path."
+            )
+        named += [(label, path, printable(f"{label}/{path.relative_to(source).as_posix()}")) for path in found]
+    return _checked(named, progress)
+
+
+def _checked(named: Sequence[tuple[str, Path, str]], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
+    """Photos of (label, path, name) and those that cannot be used, each sorted by name."""
+    photos: list[Photo] = []
+    skipped: list[Skipped] = []
+    for done, (label, path, name) in enumerate(named, start=1):
+        try:
+            photos.append(Photo(path, name, label, _digest(path, name)))
+        except UnreadablePhoto as error:
+            skipped.append(Skipped(name, error.reason))
+        progress("Checking photos", done, len(named))
+    photos.sort(key=lambda photo: (photo.name, str(photo.path)))
+    skipped.sort(key=lambda entry: entry.name)
+    return photos, skipped
+
+
+def _listing(folder: Path) -> list[Path]:
+    """What is in a folder and counts, sorted by name."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except PermissionError as error:
+        raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: no permission.") from error
+    except OSError as error:
+        raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: {error.strerror}.") from error
+    return [folder / name for name in names if is_class_folder_name(name)]
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of what a link leads to; None when it leads nowhere."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+
+
+def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
+    """The labels, and how many photos lie beside the class folders."""
+    shown = printable(root)
+    status = _status(root)
+    if status is None:
+        raise EdgeretrainError(f"There is no folder {shown}. Check the path.")
+    if not stat.S_ISDIR(status.st_mode):
+        raise EdgeretrainError(f"{shown} is a file. Give the folder that holds a sub-folder of photos for each class.")
+    above = _folder_and_above(root)
+    folders: list[Path] = []
+    loose = 0
+    for path in _listing(root):
+        status = _status(path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            if _identity(status) not in above:
+                folders.append(path)
+        elif path.suffix.lower() in EXTENSIONS:
+            loose += 1
+    if not folders:
+        found = f"{shown} has photos ({loose}) but no sub-folders" if loose else f"{shown} has no sub-folders"
+        raise EdgeretrainError(f"{found}. Put the photos of each class into a sub-folder named like the class.")
+    if len(folders) == 1:
+        only = folders[0]
+        inside = [status for path in _listing(only) if (status := _status(path)) and stat.S_ISDIR(status.st_mode)]
+        hint = (
+            f"It holds {len(inside)} folders itself: if these are the classes, give {printable(only)}."
+            if len(inside) > 1
+            else "Put the photos of each class into a sub-folder of its own."
+        )
+        raise EdgeretrainError(
+            f"{shown} has one class folder only, {printable(only.name)!r}; a classifier needs two or more. {hint}"
+        )
+    labels = tuple(sorted(path.name for path in folders))
+    _check_labels(labels, shown)
+    return labels, loose
+
+
+def check_label(label: str, shown: str, remedy: str) -> None:
+    """Check that a class name can stand in labels.txt.
+
+    Args:
+        shown, remedy: how the message begins and ends.
+
+    Raises:
+        EdgeretrainError: it cannot.
+    """
+    if printable(label) != label:
+        raise EdgeretrainError(f"{shown}: the class name '{printable(label)}' is not valid UTF-8. {remedy}")
+    if label.splitlines() != [label]:
+        raise EdgeretrainError(
+            f"{shown}: the class name {label!r} has a line break, which labels.txt cannot hold. {remedy}"
+        )
+
+
+def alike_key(label: str) -> str:
+    """The same for class names that differ only in case or in how Unicode writes them."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold())
+
+
+def is_class_folder_name(name: str) -> bool:
+    """Whether a folder of this name would count as a class."""
+    return bool(name) and not name.startswith(".") and name.lower() not in LEFT_BEHIND
+
+
+def _check_labels(labels: tuple[str, ...], shown: str) -> None:
+    alike: dict[str, str] = {}
+    for label in labels:
+        check_label(label, shown, "Rename the folder.")
+        key = alike_key(label)
+        if key in alike:
+            raise EdgeretrainError(
+                f"{shown}: the class names {alike[key]!r} and {label!r} differ only in case or in how Unicode writes "
+                "them. Rename one, or put their photos into one folder."
+            )
+        alike[key] = label
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _folder_and_above(folder: Path) -> set[tuple[int, int]]:
+    real = folder.resolve()
+    statuses = [_status(path) for path in (real, *real.parents)]
+    return {_identity(status) for status in statuses if status is not None}
+
+
+def _walk(top: Path, root: Path) -> Iterator[Path]:
+    """Every file of a class folder, at any depth; folders are entered once, and never one that holds the root."""
+    visited = _folder_and_above(root)
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        visited.add(_identity(folder.stat()))
+        for path in _listing(folder):
+            status = _status(path)
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                yield path
+            elif _identity(status) not in visited:
+                visited.add(_identity(status))
+                waiting.append(path)
+
+
+def _nothing_in(label: str, others: Counter[str]) -> str:
+    if not others:
+        return f"The class folder {label!r} is empty."
+    kinds = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+    counts = ", ".join(f"{count} {printable(kind)}" for kind, count in kinds)
+    return (
+        f"The class folder {label!r} has no JPEG, PNG, WebP, BMP, GIF or TIFF photos, only other files ({counts}); "
+        "save them as JPEG."
+    )
+
+
+def _digest(path: Path, name: str) -> str:
+    """SHA-256 of the file, after which its header is looked at while it is still in the system's cache."""
+    status = _status(path)
+    if status is None:
+        raise UnreadablePhoto(name, "a link that leads nowhere" if path.is_symlink() else "no such file")
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise UnreadablePhoto(name, "not a regular file")
+    sha = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_READ_SIZE):
+                sha.update(block)
+            file.seek(0)
+            check_header(file, name)
+    except OSError as error:
+        raise UnreadablePhoto(name, open_failure(error)) from error
+    return sha.hexdigest()
+
+
+def check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: list[Skipped], strict: bool) -> None:
+    first = "; ".join(f"{entry.name}: {entry.reason}" for entry in skipped[:3])
+    more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    if strict and skipped:
+        photos_are = "photo is" if len(skipped) == 1 else "photos are"
+        raise EdgeretrainError(f"{len(skipped)} {photos_are} unreadable ({first}{more}). Replace or remove them.")
+    counts = Counter(photo.label for photo in photos)
+    if not counts:
+        raise EdgeretrainError(f"None of the {len(skipped)} photos can be read ({first}{more}). Check the folder.")
+    for label in labels:
+        if not counts[label]:
+            own = [entry for entry in skipped if entry.name.startswith(f"{label}/")]
+            raise EdgeretrainError(
+                f"The class {label!r} has no photo that can be read: all {len(own)} were skipped "
+                f"({own[0].name}: {own[0].reason}). Replace them, or remove the folder."
+            )
+
+
+def photo_warnings(labels: Iterable[str], photos: Iterable[Photo]) -> list[str]:
+    same: defaultdict[str, list[Photo]] = defaultdict(list)
+    counts: Counter[str] = Counter()
+    for photo in photos:
+        same[photo.digest].append(photo)
+        counts[photo.label] += 1
+    copies: Counter[str] = Counter()
+    warnings = []
+    for twins in same.values():
+        own = Counter(photo.label for photo in twins)
+        copies.update({label: count - 1 for label, count in own.items()})
+        if len(own) > 1:
+            names = ", ".join(photo.name for photo in twins)
+            warnings.append(f"The same photo is in {len(own)} classes: {names}. It can be right in one only.")
+    for label in labels:
+        if copies[label]:
+            warnings.append(f"Class {label!r}: exact copies of other photos in it: {copies[label]}.")
+        if counts[label] < FEW_PHOTOS:
+            warnings.append(
+                f"Class {label!r}: fewer than {FEW_PHOTOS} photos ({counts[label]}), so expect little of it."
+            )
+    return warnings

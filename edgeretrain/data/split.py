@@ -1,0 +1,166 @@
+"""Which photos train, which choose the head's strength, which prove the model: by the hash of their names."""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from edgeretrain.data.photos import Photo, PhotoSet
+from edgeretrain.errors import EdgeretrainError
+
+Place = Literal["training", "validation", "testing"]
+PLACES: tuple[Place, ...] = get_args(Place)
+
+_MAX_PER_CLASS = 2**27 - 1  # retrain.py's MAX_NUM_IMAGES_PER_CLASS
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three sets without a common photo, each sorted by name."""
+
+    training: tuple[Photo, ...]
+    validation: tuple[Photo, ...]
+    testing: tuple[Photo, ...]
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """The set of each photo, by its name."""
+        return {photo.name: place for place in PLACES for photo in getattr(self, place)}
+
+
+def _group_name(photo: Photo) -> str:
+    """What the split hashes: the base name without `_nohash_` and all after it, in NFC as Linux and macOS differ."""
+    return re.sub(r"_nohash_.*$", "", unicodedata.normalize("NFC", photo.name.rsplit("/", 1)[-1]))
+
+
+def _percent(group_name: str) -> float:
+    """retrain.py's hash of a name, 0 to 100."""
+    number = int(hashlib.sha1(group_name.encode("utf-8"), usedforsecurity=False).hexdigest(), 16)
+    return (number % (_MAX_PER_CLASS + 1)) * (100.0 / _MAX_PER_CLASS)
+
+
+@dataclass(slots=True)
+class _Family:
+    """Photos that must fall in one set: one name before `_nohash_` in a class, or byte-identical, and so on across.
+
+    A family is settled when its set was decided in an earlier run.
+    """
+
+    photos: list[Photo]
+    percent: float
+    place: Place
+    settled: bool
+
+    @property
+    def labels(self) -> set[str]:
+        return {photo.label for photo in self.photos}
+
+
+def _families(photos: Iterable[Photo]) -> list[list[Photo]]:
+    """Union-find over group names and digests; ordered by smallest group name."""
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def top(node: tuple[str, str]) -> tuple[str, str]:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = node = parent[parent[node]]
+        return node
+
+    ordered = sorted(photos, key=lambda photo: (_group_name(photo), photo.name))
+    for photo in ordered:
+        parent[top((photo.label, _group_name(photo)))] = top(("", photo.digest))  # no label is ""
+    families: defaultdict[tuple[str, str], list[Photo]] = defaultdict(list)
+    for photo in ordered:
+        families[top(("", photo.digest))].append(photo)
+    return list(families.values())
+
+
+def split_photos(
+    photo_set: PhotoSet,
+    *,
+    validation_percentage: float = 10,
+    testing_percentage: float = 10,
+    settled: Mapping[str, Place] | None = None,
+) -> Split:
+    """Split as retrain.py does, by the hash of a photo's base name, but so that every class is in every set.
+
+    The hash sees neither the parent folder nor the other photos, so renaming the one or adding to the others moves no
+    photo. Photos whose names agree up to `_nohash_`, and byte-identical ones, stay together; what joins several names
+    goes by the smallest. Where the hash leaves a class without photos in a set, those nearest to the set's percentages
+    are moved there; this alone depends on the other photos, and ends as soon as the class has enough of them.
+
+    Args:
+        validation_percentage, testing_percentage: of the photos; 0 leaves a set empty.
+        settled: sets that an earlier run has decided, by the photo's name: these photos stay there whatever is added or
+            taken away, and what belongs together with one of them joins it.
+
+    Raises:
+        EdgeretrainError: the percentages make no sense; a class has too few photos to be in every set.
+
+    Source of the rule: tensorflow/hub, examples/image_retraining/retrain.py, create_image_lists.
+    """
+    if not (validation_percentage >= 0 and testing_percentage >= 0):
+        raise EdgeretrainError("The validation and testing percentages must not be negative.")
+    if not validation_percentage + testing_percentage < 100:
+        raise EdgeretrainError(
+            f"{validation_percentage:g} % for validation and {testing_percentage:g} % for testing leave no photos to "
+            "train on. Together they must stay below 100."
+        )
+    middle, end = validation_percentage, validation_percentage + testing_percentage
+    spans: dict[Place, tuple[float, float]] = {
+        "validation": (0.0, middle),
+        "testing": (middle, end),
+        "training": (end, 100.0),
+    }
+    settled = settled or {}
+    wanted = [place for place, (low, high) in spans.items() if low < high]
+
+    families = []
+    for photos in _families(photo_set.photos):
+        percent = _percent(_group_name(photos[0]))
+        place: Place = "validation" if percent < middle else "testing" if percent < end else "training"
+        decided = [settled[photo.name] for photo in photos if photo.name in settled]
+        families.append(_Family(photos, percent, decided[0] if decided else place, bool(decided)))
+    _fill(families, photo_set.labels, spans, wanted)
+
+    sets: dict[Place, list[Photo]] = {place: [] for place in spans}
+    for family in families:
+        for photo in family.photos:
+            sets[settled.get(photo.name, family.place)].append(photo)
+    in_order = {place: tuple(sorted(photos, key=lambda photo: photo.name)) for place, photos in sets.items()}
+    return Split(**in_order)
+
+
+def _fill(
+    families: list[_Family], labels: Iterable[str], spans: dict[Place, tuple[float, float]], wanted: list[Place]
+) -> None:
+    """Move families until each class has one in each wanted set; never the last one of any class out of a set.
+
+    Settled families stay.
+    """
+    count = Counter((label, family.place) for family in families for label in family.labels)
+    for label in labels:
+        own = [family for family in families if label in family.labels]
+        if len(own) < len(wanted):
+            raise EdgeretrainError(
+                f"Class {label!r} has too few photos: to be in {', '.join(reversed(wanted))} it needs {len(wanted)} "
+                f"that differ and has {len(own)} (copies, and names alike up to _nohash_, count once). Add photos."
+            )
+        for place in wanted:
+            if count[label, place]:
+                continue
+            low, high = spans[place]
+            spare = [f for f in own if not f.settled and all(count[other, f.place] > 1 for other in f.labels)]
+            if not spare:
+                raise EdgeretrainError(
+                    f"Class {label!r} gets no photos for {place}: it shares too many with other classes. Add photos "
+                    "that are in this class only."
+                )
+            nearest = min(spare, key=lambda f: max(low - f.percent, f.percent - high))
+            for other in nearest.labels:
+                count[other, nearest.place] -= 1
+                count[other, place] += 1
+            nearest.place = place

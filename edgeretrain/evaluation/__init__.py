@@ -1,0 +1,1 @@
+"""What model files make of held-out photos: figures, each with its interval."""

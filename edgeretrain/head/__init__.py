@@ -1,0 +1,1 @@
+"""Softmax regression on bottlenecks: the layer that is trained."""

@@ -1,0 +1,1 @@
+"""Networks of other people's -> backbones, and finished classifiers -> models. Needs TensorFlow."""

@@ -1,0 +1,117 @@
+"""A network of TensorFlow's -> backbone files in the four precisions.
+
+TensorFlow's converter runs once and makes the core: the float32 file of the network of scaled photos. All four files
+are made from it: float32 by putting the scaling in front (`input_scaling.py`), float16 and dynamic by narrowing the
+weights of that (`weight_quantization.py`), int8 by TensorFlow's quantizer from the core, where the scaling is the
+input's quantization. A scaling that differs between the colour channels is no quantization of a tensor: then int8 too
+has it in front.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeretrain.data.scaling import Scaling
+from edgeretrain.precision import Precision
+from edgeretrain.quantization.activation_ranges import with_ranges
+from edgeretrain.quantization.input_scaling import with_scaling
+from edgeretrain.quantization.weight_quantization import to_dynamic, to_float16
+from edgeretrain.tflite.flatbuffer import schema, write_model
+from edgeretrain.tflite.quiet import quiet
+
+CalibrationPixels = Iterable[npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class FrozenNetwork:
+    """A network traced and converted once, its weights constants.
+
+    Attributes:
+        core: `ModelT`, float32: scaled photo `[1,S,S,3]` -> bottleneck `[1,d]`.
+        size: S, pixels.
+        length: d.
+        scaling: of the pixels.
+    """
+
+    core: Any
+    size: int
+    length: int
+    scaling: Scaling
+
+
+def freeze(network: Callable[[Any], Any], size: int, scaling: Scaling) -> FrozenNetwork:
+    """Trace a network of scaled photos, make its weights constants and convert it.
+
+    Args:
+        network: scaled photo `float32 [1,S,S,3]` -> bottleneck, `[1,d]` or `[1,1,1,d]`; see `Source.network`.
+    """
+    import tensorflow as tf
+
+    def run(photo: Any) -> Any:
+        bottleneck = network(photo)
+        return bottleneck if len(bottleneck.shape) == 2 else tf.reshape(bottleneck, (1, -1))
+
+    with quiet():
+        signature = [tf.TensorSpec((1, size, size, 3), tf.float32, name="photo")]
+        traced = tf.function(run, input_signature=signature).get_concrete_function()
+        data = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
+    core = schema().ModelT.InitFromPackedBuf(data, 0)
+    graph = core.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = b"photo", b"bottleneck"
+    return FrozenNetwork(core, size, int(traced.outputs[0].shape[1]), scaling)
+
+
+def convert(network: FrozenNetwork, precision: Precision, calibration: CalibrationPixels | None = None) -> bytes:
+    """One `.tflite` file of that precision.
+
+    Args:
+        calibration: for int8, photos `uint8 [S,S,3]`; the activations' ranges are theirs.
+
+    Raises:
+        ValueError: int8 without calibration photos.
+    """
+    if precision == "int8":
+        if calibration is None:
+            raise ValueError("int8 needs calibration photos")
+        return _quantized(network, calibration)
+    float32 = with_scaling(network.core, network.scaling)
+    if precision == "float16":
+        return to_float16(float32)
+    return to_dynamic(float32) if precision == "dynamic" else write_model(float32)
+
+
+def _quantized(network: FrozenNetwork, photos: CalibrationPixels) -> bytes:
+    """int8 throughout: weights with a scale for each filter, activations at the ranges that the photos give."""
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    uniform = network.scaling.uniform
+    model = network.core if uniform else with_scaling(network.core, network.scaling)
+    calibrated = with_ranges(model, _fed(photos, network.scaling if uniform else None))
+    with quiet():
+        # What TFLiteConverter calls after its own calibration. Fully connected layers get one scale for all rows: with
+        # more, their operator is one that tflite-runtime 2.14 refuses.
+        return bytes(
+            mlir_quantize(
+                calibrated,
+                input_data_type=tf.uint8,
+                output_data_type=tf.int8,
+                disable_per_channel_for_dense_layers=True,
+            )
+        )
+
+
+def _fed(photos: CalibrationPixels, scaling: Scaling | None) -> Iterator[npt.NDArray[np.float32]]:
+    """Calibration photos as the int8 file sees them.
+
+    The first one gets a black and a white pixel: then the input's range is exactly that of the pixels, 0 to 255, and
+    a uint8 photo is fed as it is.
+    """
+    for number, photo in enumerate(photos):
+        pixels = photo.astype(np.float32)
+        if number == 0:
+            pixels[0, 0], pixels[0, 1] = 0, 255
+        yield scaling(pixels[None]) if scaling is not None else pixels[None]

@@ -1,0 +1,134 @@
+"""Make an int8 backbone nearer to the float32 one, after TensorFlow's post-training quantization. NumPy only.
+
+Two steps, layer by layer from the photo on, each layer seeing what the corrected int8 layers before it give:
+
+1. depthwise weights are rounded up or down so that their errors cancel (`rounding.py`);
+2. biases are corrected: the inputs of most layers are ReLU6 outputs with large means, so rounded weights and inputs
+   shift the mean of every output channel. The shift, measured on the calibration photos, is taken off the bias: Nagel
+   et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, arXiv:1906.04721, section
+   4.2 and, for measured means, appendix D.
+
+Only the numbers in the weights and biases change: operators, shapes, scales and zero points are TensorFlow's.
+What they gain: benchmarks/int8_features.md, int8_backbone.md.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeretrain.data.scaling import Scaling
+from edgeretrain.quantization.layers import (
+    Doubles,
+    Floats,
+    Layer,
+    Weights,
+    input_quantization,
+    read_layers,
+    run,
+    sampled_patches,
+)
+from edgeretrain.quantization.rounding import MOST_WEIGHTS, covariance_of, round_depthwise
+from edgeretrain.tflite.flatbuffer import add_buffer, schema, write_model
+from edgeretrain.threads import one_blas_thread
+
+STEPS = ("depthwise rounding", "bias correction")
+"""The steps, as the card names them."""
+
+PHOTOS = 28
+"""How many of the calibration photos are used, at most: more gain nothing (int8_backbone.md) and take memory."""
+
+
+@one_blas_thread
+def refine(
+    int8: bytes,
+    float32: bytes,
+    photos: Sequence[npt.NDArray[np.uint8]],
+    scaling: Scaling,
+    *,
+    steps: Sequence[str] = STEPS,
+) -> tuple[bytes, list[str]]:
+    """The int8 file with better weights and biases, and the steps that were taken.
+
+    Args:
+        int8: takes the photo as uint8.
+        float32: the file of the same network in that precision.
+        photos: for calibration, each `uint8 [S,S,3]`.
+        scaling: of the pixels.
+        steps: some of STEPS.
+
+    Returns:
+        The int8 file as it is and no steps, when the network has layers that are not MobileNet's (NASNet).
+    """
+    model = schema().ModelT.InitFromPackedBuf(int8, 0)
+    layers = read_layers(model, schema().ModelT.InitFromPackedBuf(float32, 0))
+    if layers is None:
+        return int8, []
+    pixels = np.stack(list(photos[:PHOTOS]))
+    photo = input_quantization(model)
+    exact = {layers[0].inputs[0]: scaling(pixels)}
+    quantized = {layers[0].inputs[0]: (pixels - np.float32(photo.zero_point)) * np.float32(photo.scale)}
+    for number, layer in enumerate(layers):
+        true, seen = [exact[index] for index in layer.inputs], [quantized[index] for index in layer.inputs]
+        if (weights := layer.weights) is None:
+            exact[layer.output], result = run(layer, true), run(layer, seen)
+        else:
+            rows, bias = _refined(model, layer, weights, true[0], seen[0], steps)
+            exact[layer.output] = run(layer, true, weights.exact, weights.bias)
+            result = run(layer, seen, rows, bias)
+        quantized[layer.output] = layer.quantization.rounded(result)
+        later = {index for other in layers[number + 1 :] for index in other.inputs}
+        for index in set(layer.inputs) - later:
+            del exact[index], quantized[index]
+    taken = {"bias correction"}
+    if any(_can_be_rounded(layer) for layer in layers):
+        taken.add("depthwise rounding")
+    return write_model(model), [step for step in STEPS if step in steps and step in taken]
+
+
+def _can_be_rounded(layer: Layer) -> bool:
+    return layer.kind == "depthwise" and layer.side**2 <= MOST_WEIGHTS
+
+
+def _refined(
+    model: Any, layer: Layer, weights: Weights, true: Floats, seen: Floats, steps: Sequence[str]
+) -> tuple[Floats, Floats]:
+    """A layer's int8 weights and int32 bias, written into the model; returned as the real numbers they stand for."""
+    true_patches, seen_patches = sampled_patches(layer, true), sampled_patches(layer, seen)
+    integers = _stored(model, layer, weights)
+    if "depthwise rounding" in steps and _can_be_rounded(layer):
+        integers = round_depthwise(weights.exact.astype(np.float64), weights.scale, covariance_of(seen_patches))
+        _write(model, weights.tensor, np.ascontiguousarray(integers.T))
+    rows = integers * weights.scale[:, None]
+    bias = weights.bias.astype(np.float64)
+    if "bias correction" in steps:
+        bias += _mean_output(weights.exact, true_patches) - _mean_output(rows, seen_patches)
+    limit = 2**31 - 1
+    corrected = np.clip(np.rint(bias / weights.bias_scale), -limit, limit).astype(np.int32)
+    if "bias correction" in steps:
+        _write(model, weights.bias_tensor, corrected)
+    return rows.astype(np.float32), (corrected * weights.bias_scale).astype(np.float32)
+
+
+def _mean_output(rows: npt.NDArray[Any], patches: Floats) -> Doubles:
+    """Of each output channel, without bias: `[k]`."""
+    means = patches.mean(axis=0, dtype=np.float64)
+    return np.asarray((rows * means).sum(axis=1))
+
+
+def _stored(model: Any, layer: Layer, weights: Weights) -> npt.NDArray[np.int8]:
+    """The int8 weights in the model, rows as in `Weights.exact`."""
+    data = np.asarray(model.buffers[model.subgraphs[0].tensors[weights.tensor].buffer].data, np.uint8).view(np.int8)
+    count, length = weights.exact.shape
+    return data.reshape(length, count).T if layer.kind == "depthwise" else data.reshape(count, length)
+
+
+def _write(model: Any, index: int, values: npt.NDArray[Any]) -> None:
+    """Give a constant tensor other numbers; in a buffer of its own, when it shared one with another tensor."""
+    tensors = model.subgraphs[0].tensors
+    data = values.tobytes()
+    if sum(tensor.buffer == tensors[index].buffer for tensor in tensors) > 1:
+        tensors[index].buffer = add_buffer(model, data)
+    else:
+        model.buffers[tensors[index].buffer].data = np.frombuffer(data, np.uint8)

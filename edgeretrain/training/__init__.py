@@ -1,0 +1,1 @@
+"""Photos to proven models in a run folder: `retrain`, and `teach` from an earlier run."""
