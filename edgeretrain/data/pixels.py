@@ -7,6 +7,7 @@ docs/pixels.md states the arithmetic to the bit; tests/golden/pixels holds vecto
 import io
 import os
 import warnings
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -107,6 +108,10 @@ def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArr
     if image.mode == "L":  # a gray photo stays one channel until here: the same bits, a third of the work
         image = image.convert("RGB")
     return np.array(image)
+
+
+def load_pixels_at(photo: PhotoSource, sizes: "Iterable[int]", fit: Fit = "squash") -> dict[int, npt.NDArray[np.uint8]]:
+    return {size: load_pixels(photo, size, fit) for size in sizes}
 
 
 def check_header(file: BinaryIO, name: str) -> None:

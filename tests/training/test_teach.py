@@ -18,7 +18,7 @@ from edgeretrain.features.store import read_listing
 from edgeretrain.head.sgd import Sgd
 from edgeretrain.options import Options
 from edgeretrain.tflite.package import read_package
-from edgeretrain.training import modelling
+from edgeretrain.training import run as run_module
 from edgeretrain.training.retrain import retrain
 from edgeretrain.training.teach import teach
 
@@ -231,7 +231,7 @@ def test_photos_that_cannot_be_read(small: Path, pair: Pair, tmp_path: Path) -> 
     ]
     assert report["taught"]["added"] == {"dots": 23}
     assert read_package(tmp_path / "run" / "model.int8.tflite").card["taught"][0]["added"] == {"dots": 23}
-    with pytest.raises(EdgeretrainError, match=r"1 photo is unreadable \(dots/d98\.jpg: empty file\)"):
+    with pytest.raises(EdgeretrainError, match=r"2 photos are unreadable \(dots/d05\.jpeg: .*; dots/d98\.jpg: empty"):
         teach(small, tmp_path / "strict", add={"dots": [dots]}, strict=True)
     (dots / "d98.jpg").unlink()
     with pytest.raises(EdgeretrainError, match=r"dots/d05\.jpeg: truncated"):
@@ -288,7 +288,7 @@ def test_a_failure_leaves_nothing(
         raise ZeroDivisionError
 
     before = bytes_of(small)
-    monkeypatch.setattr(modelling, place, failing)
+    monkeypatch.setattr(run_module, place, failing)
     for out in (small, tmp_path / "new"):
         with pytest.raises(ZeroDivisionError):
             teach(small, out, add={"dots": [pair.dots]})
