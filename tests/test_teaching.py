@@ -17,6 +17,7 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.head import Sgd
 from edgeretrain.photos import find_photos
 from edgeretrain.pipeline import Options, retrain
+from edgeretrain.pixels import PIXELS_VERSION
 from edgeretrain.split import split_photos
 from edgeretrain.teaching import teach
 from edgeretrain.tflite.package import read_package
@@ -212,6 +213,16 @@ def test_other_arithmetic_is_told(small: Path, pair: Pair, tmp_path: Path, monke
     assert "made with ai_edge_litert" in warning and "with tflite_runtime 2.14.0, pixels 1." in warning
     assert len(read_listing(tmp_path / "run" / "bottlenecks.int8.npz").makers) == 2
     assert teach(small, tmp_path / "less", add={"dots": [pair.dots]}, remove=["checks"])["photos"]["warnings"]
+
+
+def test_pixels_of_another_version_are_told(
+    small: Path, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a run folder of pixels version 1 is taught by version 2."""
+    monkeypatch.setattr("edgeretrain.bottleneck_file.PIXELS_VERSION", PIXELS_VERSION + 1)
+    report = teach(small, tmp_path / "run", add={"dots": [pair.dots]})
+    (warning,) = report["photos"]["warnings"]
+    assert f", pixels {PIXELS_VERSION}, " in warning and f", pixels {PIXELS_VERSION + 1}." in warning
 
 
 # New photos
