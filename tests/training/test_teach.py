@@ -12,6 +12,7 @@ from support.own_backbone import put_own_backbone
 from edgeretrain.backbone import find_backbone
 from edgeretrain.classifier import Classifier
 from edgeretrain.data.photos import find_photos
+from edgeretrain.data.pixels import PIXELS_VERSION
 from edgeretrain.data.split import split_photos
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.store import read_listing
@@ -213,6 +214,16 @@ def test_other_arithmetic_is_told(small: Path, pair: Pair, tmp_path: Path, monke
     assert "made with ai_edge_litert" in warning and "with tflite_runtime 2.14.0, pixels 1." in warning
     assert len(read_listing(tmp_path / "run" / "bottlenecks.int8.npz").makers) == 2
     assert teach(small, tmp_path / "less", add={"dots": [pair.dots]}, remove=["checks"])["photos"]["warnings"]
+
+
+def test_pixels_of_another_version_are_told(
+    small: Path, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a run folder of pixels version 1 is taught by version 2."""
+    monkeypatch.setattr("edgeretrain.features.store.PIXELS_VERSION", PIXELS_VERSION + 1)
+    report = teach(small, tmp_path / "run", add={"dots": [pair.dots]})
+    (warning,) = report["photos"]["warnings"]
+    assert f", pixels {PIXELS_VERSION}, " in warning and f", pixels {PIXELS_VERSION + 1}." in warning
 
 
 # New photos
