@@ -155,20 +155,22 @@ def load_pixels_at(photo: PhotoSource, sizes: Iterable[int], fit: Fit = "squash"
 
 def _read_at_one_scale(file: BinaryIO, name: str, sizes: Sequence[int], fit: Fit) -> dict[int, npt.NDArray[np.uint8]]:
     """Decode the photo once, for the first size and those others that want it at the same scale."""
-    file.seek(0)
     with _open(file, name) as opened:
-        denominators = _denominators(opened, file, sizes)
+        denominators = _denominators(opened, file, name, sizes)
         decoded = _decode(opened, name, denominators[0])
     shared = [size for size, denominator in zip(sizes, denominators, strict=True) if denominator == denominators[0]]
     return _resized(decoded, shared, fit)
 
 
-def _denominators(opened: Image.Image, file: BinaryIO, sizes: Sequence[int]) -> list[int]:
+def _denominators(opened: Image.Image, file: BinaryIO, name: str, sizes: Sequence[int]) -> list[int]:
     """For each size the s of the scale 1/s at which the photo is decoded for it."""
     if isinstance(opened, JpegImagePlugin.JpegImageFile):  # as an MPO is, too
         denominators = [scale_denominator(opened.width, opened.height, size) for size in sizes]
-        if max(denominators) > 1 and can_be_scaled(file):
-            return denominators
+        try:
+            if max(denominators) > 1 and can_be_scaled(file):
+                return denominators
+        except OSError as error:
+            raise UnreadablePhoto(name, _DAMAGED) from error
     return [1] * len(sizes)
 
 
@@ -242,6 +244,7 @@ def open_failure(error: Exception) -> str:
 def _open(file: BinaryIO, name: str) -> Image.Image:
     """Read the header. The size is known afterwards, nothing is decoded."""
     try:
+        file.seek(0)
         head = file.read(12)
         image = Image.open(file, formats=_FORMATS)
     except Image.DecompressionBombError as error:

@@ -318,6 +318,42 @@ def test_truncated_at_every_scale(size: int, progressive: bool) -> None:
             load_pixels(data[: int(len(data) * share)], size)
 
 
+class FailingDisk(io.BytesIO):
+    """A file of which every read or seek fails after so many."""
+
+    left = 0
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("input/output error")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._count()
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._count()
+        return super().seek(offset, whence)
+
+
+def test_failing_disk_makes_a_photo_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = jpeg(smooth(1, 150, 110))
+    refused = 0
+    disk = FailingDisk(data)
+    monkeypatch.setattr(Path, "open", lambda *_: disk)
+    for disk.left in range(10_000):
+        try:
+            at_sizes = load_pixels_at("photo.jpg", (10, 20))
+            break
+        except UnreadablePhoto as error:
+            assert error.reason == "truncated or damaged file"
+            refused += 1
+            disk = FailingDisk(data)
+    assert refused > 20
+    assert all(np.array_equal(at_sizes[size], expected(data, size)) for size in (10, 20))
+
+
 def test_whole_size_counts_against_the_limit() -> None:
     image = headers(9500, 9500)
     assert image.width * image.height > MAX_PIXELS
