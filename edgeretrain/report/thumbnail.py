@@ -24,8 +24,8 @@ def thumbnails(photos: Mapping[str, Path], names: Iterable[str], most: int = MOS
     """JPEG thumbnails of the first photos of a list, upright, in their own aspect ratio.
 
     Args:
-        photos: where the photo of each name lies.
-        names: which ones, the most wanted first (`mistaken(report)` has that order). Repeated ones count once.
+        photos: path of each photo by name.
+        names: which photos, the most important first (as `mistaken(report)` orders them). Repeated names count once.
         most: how many at most.
 
     Returns:
