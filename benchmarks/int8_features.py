@@ -18,7 +18,6 @@ from int8 import presets_with_weights
 from int8_backbone import frozen_preset, unexplained
 
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.keras_model import SCALING
 from edgeretrain.data.photos import Photo
 from edgeretrain.data.pixels import load_pixels
 from edgeretrain.quantization.calibration import DEFAULT_COUNT, calibration_pixels
@@ -67,7 +66,7 @@ def _files(name: str) -> tuple[FrozenNetwork, bytes, list[bytes]]:
     network = frozen_preset(name)
     photos = list(calibration_pixels(None, network.size))
     float32, int8 = convert(network, "float32"), convert(network, "int8", lambda: photos)
-    steps = [refine(int8, float32, photos, SCALING, steps=STEPS[:count])[0] for count in (1, 2)]
+    steps = [refine(int8, float32, photos, network.scaling, steps=STEPS[:count])[0] for count in (1, 2)]
     return network, float32, [_by_tensorflow(network, photos), int8, *steps]
 
 
@@ -77,7 +76,7 @@ def _by_tensorflow(network: FrozenNetwork, photos: Iterable[Pixels]) -> bytes:
     from tensorflow.lite.python.convert import mlir_quantize
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
-    fed = [[SCALING(photo[None])] for photo in photos]
+    fed = [[network.scaling(photo[None])] for photo in photos]
     fed[0][0][0, 0, :2] = [[-1], [1]]  # the input's range is that of the pixels, as in `convert`
     with quiet():
         calibrated = Calibrator(write_model(network.core)).calibrate(lambda: iter(fed))
@@ -88,7 +87,7 @@ def _calibrated_on(network: FrozenNetwork, float32: bytes, photos: Sequence[Phot
     others = [photo for number, photo in enumerate(photos) if number % every]
     spread = np.linspace(0, len(others) - 1, DEFAULT_COUNT).astype(int)
     own = list(np.random.default_rng(0).permutation(_pixels([others[index] for index in spread], network.size)))
-    return refine(convert(network, "int8", lambda: own), float32, own, SCALING)[0]
+    return refine(convert(network, "int8", lambda: own), float32, own, network.scaling)[0]
 
 
 def _pixels(photos: Sequence[Photo], size: int) -> Pixels:

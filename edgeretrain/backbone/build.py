@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edgeretrain.backbone.artifact import Backbone, write_backbone
 from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
-from edgeretrain.backbone.keras_model import SCALING, keras_model, load_weights, randomize
+from edgeretrain.backbone.keras_model import keras_model, load_weights, randomize
 from edgeretrain.backbone.presets import Preset, get_preset
 from edgeretrain.backbone.source import Source
 from edgeretrain.backbone.weights import Weights, find_weights, given_weights
@@ -72,7 +72,7 @@ def preset_source(preset: Preset, model: Any, weights: dict[str, Any]) -> Source
         return model(scaled, training=False)
 
     card = {"architecture": preset.architecture, "alpha": preset.alpha, "weights": weights}
-    return Source(network, preset.resolution, SCALING, int(model.count_params()), card)
+    return Source(network, preset.resolution, preset.family.scaling, int(model.count_params()), card)
 
 
 def write_backbones(

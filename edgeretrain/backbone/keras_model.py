@@ -5,21 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from edgeretrain.backbone.families import FAMILIES, Family
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
-from edgeretrain.backbone.presets import Preset
+from edgeretrain.backbone.presets import PRESETS, Preset
 from edgeretrain.backbone.weights import weights_file
-from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
-
-SCALING = Scaling.between(-1, 1)
-"""Of the photos that the presets' ImageNet weights were trained on (`preprocess_input` of Keras Applications)."""
-
-# Filters of a late layer whose number tells alpha: V1 1024 * alpha; V2 320 * alpha, rounded to multiples of 8.
-_V1_ALPHA = {1024: 1.0, 768: 0.75, 512: 0.5, 256: 0.25}
-_V2_ALPHA = {448: 1.4, 416: 1.3, 320: 1.0, 240: 0.75, 160: 0.5, 112: 0.35}
-
-# Inception V3 numbers its layers; the first convolution of its last block is of a shape that no other has.
-_INCEPTION_LAST = (1, 1, 2048, 320)
 
 
 def keras_model(preset: Preset) -> Any:
@@ -27,18 +17,14 @@ def keras_model(preset: Preset) -> Any:
     import tensorflow as tf
 
     shape = (preset.resolution, preset.resolution, 3)
-    common = {"input_shape": shape, "include_top": False, "pooling": "avg", "weights": None}
+    options = {"input_shape": shape, "include_top": False, "pooling": "avg", "weights": None}
     if preset.logits:
-        common |= {"include_top": True, "pooling": None, "classifier_activation": None}
+        options |= {"include_top": True, "pooling": None, "classifier_activation": None}
+    if preset.family.scalable:
+        options["alpha"] = preset.alpha
     # Layer names must not depend on what else this process has built: the same file twice, the same bytes.
     tf.keras.backend.clear_session()
-    if preset.architecture == "mobilenet_v1":
-        return tf.keras.applications.MobileNet(alpha=preset.alpha, **common)
-    if preset.architecture == "mobilenet_v2":
-        return tf.keras.applications.MobileNetV2(alpha=preset.alpha, **common)
-    if preset.architecture == "inception_v3":
-        return tf.keras.applications.InceptionV3(**common)
-    return tf.keras.applications.NASNetMobile(**common)
+    return getattr(tf.keras.applications, preset.family.constructor)(**options)
 
 
 def load_weights(model: Any, preset: Preset, path: Path) -> None:
@@ -48,7 +34,7 @@ def load_weights(model: Any, preset: Preset, path: Path) -> None:
         EdgeretrainError: not such a file, or one of another network; the message says what it holds.
     """
     holds, with_top = _contents(path)
-    wanted = _describe(preset.architecture, preset.alpha)
+    wanted = preset.family.title_at(preset.alpha)
     advice = f"{preset.name} needs the weights of {wanted}. Give the right file with --weights FILE."
     if holds is not None and holds != wanted:
         raise EdgeretrainError(f"{path}: holds {holds}; {advice}")
@@ -90,13 +76,6 @@ def _random_like(layer: Any, value: Any, rng: np.random.Generator) -> Any:
     return rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
 
 
-def _describe(architecture: str, alpha: float) -> str:
-    name = {"mobilenet_v1": "MobileNet V1", "mobilenet_v2": "MobileNet V2"}.get(architecture)
-    if name:
-        return f"{name} {alpha:.2f}"
-    return "Inception V3" if architecture == "inception_v3" else "NASNet-mobile"
-
-
 def _contents(path: Path) -> tuple[str | None, bool]:
     """What network a weight file holds (None: not recognised), and whether with its classifier."""
     import h5py
@@ -110,24 +89,26 @@ def _contents(path: Path) -> tuple[str | None, bool]:
             group = file.get("model_weights", file)
             if "layer_names" not in group.attrs:
                 raise EdgeretrainError(f"{wrong}. {way_out}")
-            layers = {}
-            for raw in group.attrs["layer_names"]:
-                name = raw.decode() if isinstance(raw, bytes) else str(raw)
-                arrays = [group[name][weight].shape for weight in group[name].attrs["weight_names"]]
-                if arrays:
-                    layers[name] = arrays[0]
+            names = [raw.decode() if isinstance(raw, bytes) else str(raw) for raw in group.attrs["layer_names"]]
+            family = next((family for family in FAMILIES if family.layer in names), None)
+            filters = _filters(group[family.layer]) if family and family.scalable else 0
     except UNREADABLE as error:
         raise EdgeretrainError(f"{wrong} ({first_line(error)}). {way_out}") from error
-    with_top = any(name in layers for name in ("conv_preds", "predictions", "Logits"))
-    if "conv_pw_13" in layers:
-        alpha = _V1_ALPHA.get(layers["conv_pw_13"][-1])
-        return (_describe("mobilenet_v1", alpha) if alpha else None), with_top
-    if "block_16_project" in layers:
-        alpha = _V2_ALPHA.get(layers["block_16_project"][-1])
-        return (_describe("mobilenet_v2", alpha) if alpha else None), with_top
-    if _INCEPTION_LAST in layers.values():
-        return _describe("inception_v3", 1.0), with_top
-    return ("NASNet-mobile" if "stem_bn1" in layers else None), with_top
+    with_top = any(name in names for name in ("conv_preds", "predictions", "Logits"))
+    return _title(family, filters) if family else None, with_top
+
+
+def _filters(layer: Any) -> int:
+    """Output channels of a layer of a weight file; 0 without weights."""
+    weights = [layer[weight].shape for weight in layer.attrs["weight_names"]]
+    return int(weights[0][-1]) if weights else 0
+
+
+def _title(family: Family, filters: int) -> str | None:
+    """What network has so many filters in the family's layer; None: none of the family's widths."""
+    widths = {preset.alpha for preset in PRESETS.values() if preset.family is family}
+    found = (alpha for alpha in widths if not family.scalable or filters == round(family.layer_filters * alpha))
+    return next((family.title_at(alpha) for alpha in found), None)
 
 
 def first_line(error: Exception) -> str:

@@ -6,23 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeretrain.backbone.families import KERAS_URL
 from edgeretrain.backbone.presets import Preset
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.download import download
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.progress import Progress, silent
 
-KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
-"""Where Keras Applications downloads from; EDGERETRAIN_WEIGHTS_URL names a mirror with the same folders."""
-
-LICENCE = "Apache-2.0"
-COPYRIGHT = "Google LLC and The TensorFlow Authors (tensorflow/models slim; Keras Applications)"
-
-# Keras names two files' MD5 (keras/src/applications/nasnet.py, inception_v3.py); for the others it names none.
-_MD5 = {
-    "NASNet-mobile-no-top.h5": "1ed92395b5b598bdda52abe5c0dbfd63",
-    "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5": "bcbd6486424b2319ff4ef7d526e38f63",
-}
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -49,21 +39,21 @@ class Weights:
 
 def weights_file(preset: Preset) -> str:
     """Keras' name for the weights of a preset: without its classifier, unless its bottleneck is the classifier's."""
-    if preset.architecture == "mobilenet_v1":
-        alpha = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}[preset.alpha]
-        return f"mobilenet_{alpha}_{preset.resolution}_tf{'' if preset.logits else '_no_top'}.h5"
-    if preset.architecture == "mobilenet_v2":
-        return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{preset.alpha}_{preset.resolution}_no_top.h5"
-    if preset.architecture == "inception_v3":
-        return "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    return "NASNet-mobile-no-top.h5"
+    return _address(preset).rpartition("/")[2]
 
 
 def weights_url(preset: Preset) -> str:
     """Where that file is downloaded from."""
     base = os.environ.get("EDGERETRAIN_WEIGHTS_URL", KERAS_URL).rstrip("/")
-    folder = {"mobilenet_v1": "mobilenet", "nasnet_mobile": "nasnet"}.get(preset.architecture, preset.architecture)
-    return f"{base}/{folder}/{weights_file(preset)}"
+    return f"{base}/{_address(preset)}"
+
+
+def _address(preset: Preset) -> str:
+    """Folder and name of the weight file, below KERAS_URL."""
+    family, alpha = preset.family, preset.alpha
+    pattern = family.weights_with_classifier if preset.logits else family.weights
+    digits = "_".join(str(round(alpha * 100))[:2])
+    return pattern.format(alpha=alpha, digits=digits, resolution=preset.resolution)
 
 
 def local_weights(preset: Preset, cache: Path) -> Weights | None:
@@ -72,9 +62,21 @@ def local_weights(preset: Preset, cache: Path) -> Weights | None:
     if folder := os.environ.get("EDGERETRAIN_WEIGHTS"):
         path = Path(folder).expanduser() / name
         if path.is_file():
-            return Weights(path, "Keras Applications, from the EDGERETRAIN_WEIGHTS folder", name, LICENCE, COPYRIGHT)
+            return weights_of(preset, path, source=f"{preset.family.source}, from the EDGERETRAIN_WEIGHTS folder")
     path = cache / name
-    return Weights(path, "Keras Applications", name, LICENCE, COPYRIGHT) if path.is_file() else None
+    return weights_of(preset, path) if path.is_file() else None
+
+
+def weights_of(
+    preset: Preset, path: Path, *, source: str | None = None, file: str | None = None, digest: str = ""
+) -> Weights:
+    """A preset's published weights in the file `path`, under the family's licence.
+
+    Args:
+        source, file, digest: what the card says where that is not the family's source and the file itself.
+    """
+    family = preset.family
+    return Weights(path, source or family.source, file or path.name, family.licence, family.copyright, digest)
 
 
 def given_weights(path: Path) -> Weights:
@@ -97,7 +99,7 @@ def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) ->
         weights_url(preset),
         cache / name,
         step="Downloading weights",
-        fault=lambda path: _fault(path, name),
+        fault=lambda path: _fault(path, preset.family.md5),
         ways_out=f"Try again later, or put {name} into a folder and name that folder in EDGERETRAIN_WEIGHTS, or give "
         "the file with --weights FILE.",
         progress=progress,
@@ -107,16 +109,16 @@ def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) ->
     return found
 
 
-def _fault(path: Path, name: str) -> str | None:
-    """What is wrong with a downloaded weight file that is to be called `name`, or None."""
+def _fault(path: Path, md5: str) -> str | None:
+    """What is wrong with a downloaded weight file, or None; `md5`: what Keras names for it, "" where it names none."""
     with path.open("rb") as file:
         if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:
             return "what came back is not an HDF5 weight file"
-        if name in _MD5:
-            md5 = hashlib.md5(usedforsecurity=False)
+        if md5:
+            found = hashlib.md5(usedforsecurity=False)
             file.seek(0)
             while block := file.read(1 << 20):
-                md5.update(block)
-            if md5.hexdigest() != _MD5[name]:
+                found.update(block)
+            if found.hexdigest() != md5:
                 return "its MD5 is not the one that Keras names"
     return None

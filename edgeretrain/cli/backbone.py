@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from edgeretrain.backbone.presets import BOTTLENECKS, DEFAULT_PRESET, with_bottleneck
-from edgeretrain.cli.console import Json, Quiet, one_line, print_json, progress_shown
+from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
 from edgeretrain.cli.options import BottleneckName, PrecisionNames, one_of, parse_precisions
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.printable import one_line
 from edgeretrain.precision import PRECISIONS, Precision
 
 app = typer.Typer(invoke_without_command=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeretrain.cli.console import one_line
+from edgeretrain.files.printable import one_line
 
 if TYPE_CHECKING:
     from edgeretrain.classifier import Prediction

@@ -14,9 +14,10 @@ import typer
 from edgeretrain.classifier import Classifier, Prediction
 from edgeretrain.cli.classify_output import NOTHING, photo_line, photo_record, prediction_records
 from edgeretrain.cli.classify_source import Camera, Video, Watched
-from edgeretrain.cli.console import one_line, print_error
+from edgeretrain.cli.console import print_error
 from edgeretrain.cli.stream_options import until_stopped
 from edgeretrain.errors import UnreadablePhoto
+from edgeretrain.files.printable import one_line
 from edgeretrain.stream.camera import open_camera
 from edgeretrain.stream.command import LabelCommand
 from edgeretrain.stream.loop import Seen, classify_stream

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edgeretrain.files.printable import one_line
 from edgeretrain.progress import Progress, silent
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
@@ -37,8 +38,6 @@ Device = Annotated[
 
 # Without a terminal, a step tells how far it is this often.
 _SECONDS_BETWEEN_LINES = 10
-
-_JOINERS = "\u200c\u200d"  # not printable to Python, but part of many words and emoji
 
 
 @contextmanager
@@ -94,11 +93,6 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def one_line(text: str) -> str:
-    """The text without control characters: a file name can neither break a line nor disturb a terminal."""
-    return "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in text)
 
 
 def print_error(message: str) -> None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, RuntimeName, one_line, print_json
+from edgeretrain.cli.console import Json, RuntimeName, print_json
+from edgeretrain.files.printable import one_line
 
 app = typer.Typer(invoke_without_command=True)
 

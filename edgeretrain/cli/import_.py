@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, Quiet, one_line, print_json, progress_shown
+from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
 from edgeretrain.cli.options import PrecisionNames, parse_precisions
+from edgeretrain.files.printable import one_line
 
 
 def import_command(

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.cli.console import Json, one_line, print_json, print_rich
+from edgeretrain.cli.console import Json, print_json, print_rich
+from edgeretrain.files.printable import one_line
 
 _LONGEST_NAME = 32
 
@@ -21,6 +22,7 @@ def inspect_command(
 
     Example: edgeretrain inspect flowers/model.int8.tflite
     """
+    from edgeretrain.report.text import flat
     from edgeretrain.tflite.inspect import inspect_model
 
     description = inspect_model(model)
@@ -33,12 +35,13 @@ def inspect_command(
         for tensor in description[side]:
             typer.echo(f"{side[:-1]}: {_tensor_text(tensor)}")
     typer.echo(
-        "operators: " + ", ".join(f"{one['count']} {one['name']} v{one['version']}" for one in description["operators"])
+        "operators: "
+        + ", ".join(f"{used['count']} {used['name']} v{used['version']}" for used in description["operators"])
     )
     typer.echo(f"metadata: {', '.join(description['metadata']) or 'none'}")
     typer.echo(f"labels: {', '.join(description['labels']) or 'none'}")
     typer.echo("card:" if description["card"] else "card: none (not written by edgeretrain)")
-    for key, value in _flat(description["card"]):
+    for key, value in flat(description["card"]):
         typer.echo(f"  {key}: {value}")
     if layers:
         print_rich(_layer_table(description))
@@ -108,10 +111,3 @@ def _quantization_text(quantization: dict[str, Any] | None) -> str:
         smallest, largest = quantization["smallest_scale"], quantization["largest_scale"]
         return f"per channel, {quantization['channels']} scales {smallest:.3g} to {largest:.3g}"
     return f"scale {quantization['scale']:.6g}, zero point {quantization['zero_point']}"
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for key, one in value.items():
-        rows += _flat(one, f"{prefix}{key}.") if isinstance(one, dict) else [(f"{prefix}{key}", one)]
-    return rows

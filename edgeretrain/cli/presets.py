@@ -1,12 +1,14 @@
 """`edgeretrain presets`."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from edgeretrain.cli.console import Json, print_json, print_rich
 from edgeretrain.cli.options import one_of
+
+_KEYS = ("name", "architecture", "alpha", "resolution", "macs", "parameters", "top1", "bottleneck")
+"""Attributes of a preset, as they stand in the JSON."""
 
 _SORT_KEYS = ("name", "alpha", "resolution", "macs", "parameters", "top1", "bottleneck")
 
@@ -36,7 +38,7 @@ def presets_command(
     from edgeretrain.errors import EdgeretrainError
     from edgeretrain.precision import PRECISIONS
 
-    # The presets whose bottleneck is the class scores are only told to who asks for them.
+    # The presets whose bottleneck is the class scores are listed only when the pattern matches nothing else.
     kinds = (PRESETS, LOGITS)
     matching = ([preset for preset in kind.values() if fnmatch(preset.name, pattern)] for kind in kinds)
     chosen = next(filter(None, matching), [])
@@ -49,7 +51,7 @@ def presets_command(
     if descending:
         chosen.reverse()
     rows: list[dict[str, Any]] = [
-        {**asdict(preset), "bottleneck": preset.bottleneck, "backbones": dict(status(preset.name))} for preset in chosen
+        {**{key: getattr(preset, key) for key in _KEYS}, "backbones": dict(status(preset.name))} for preset in chosen
     ]
     if as_json:
         print_json([*rows, *own])

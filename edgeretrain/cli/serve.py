@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import RuntimeName, one_line
+from edgeretrain.cli.console import RuntimeName
 from edgeretrain.cli.stream_options import RejectBelow, until_stopped
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.printable import one_line
 
 
 def serve_command(

@@ -40,15 +40,16 @@ def sweep_command(
         ),
     ] = None,
     presets: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--presets",
             "--preset",
             metavar="PATTERN",
             help="Which presets or backbones of your own: names or patterns such as 'mobilenet_v2_*'. Repeat it, or "
-            "separate by commas.",
+            "separate by commas. Default: all presets for phones and boards, so not inception_v3.",
+            show_default=False,
         ),
-    ] = ["mobilenet_*", "nasnet_*"],  # noqa: B006  Typer copies it
+    ] = None,
     precisions: Annotated[
         list[str],
         typer.Option(
@@ -58,7 +59,7 @@ def sweep_command(
             metavar="PRECISION",
             help="float32, float16, dynamic, int8 or all. Repeat it, or separate by commas.",
         ),
-    ] = ["all"],  # noqa: B006
+    ] = ["all"],  # noqa: B006  Typer copies it
     max_size: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Of the model file, such as 1MB or 900kB.", show_default=False)
     ] = None,
@@ -92,7 +93,7 @@ def sweep_command(
 
     Every selected preset and precision is retrained, proven on the held-out photos and timed. What comes out: a table
     with the Pareto front marked, report.html with the same in pictures, and the pick with the reason. Exit code 1, and
-    the nearest miss, when nothing keeps the budget. Stop it and run it again: it goes on where it was.
+    the nearest miss, when no model meets the budget. Stop it and run it again: it goes on where it was.
 
     Example: edgeretrain sweep flower_photos --presets 'mobilenet_v2_*' --max-size 1MB --min-accuracy 0.85
     """
@@ -100,6 +101,7 @@ def sweep_command(
     from edgeretrain.head.softmax import CLASS_WEIGHTS
     from edgeretrain.options import Options
     from edgeretrain.sweep import Budget, sweep
+    from edgeretrain.sweep.backbones import SMALL
 
     size = parse_amount("--max-size", max_size, _SIZES, "1MB or 900kB")
     budget = Budget(
@@ -119,7 +121,7 @@ def sweep_command(
         result = sweep(
             photos,
             folder,
-            presets=separated(presets),
+            presets=separated(presets) if presets else SMALL,
             precisions=parse_precisions(precisions),
             budget=budget,
             latency=latency,
@@ -153,12 +155,10 @@ def parse_amount(option: str, text: str | None, units: dict[str, float], example
 
 def _print_sweep(result: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     from edgeretrain.report.sweep_table import render_sweep_table
-    from edgeretrain.sweep.folder import PAGE_FILE, PICTURE_FILES
+    from edgeretrain.sweep.folder import PAGE_FILE
 
     if as_json:
         print_json(result)
         return
     print_rich(render_sweep_table(result))
     typer.echo(f"All models and the report: {folder / PAGE_FILE}")
-    if not (folder / PICTURE_FILES[0]).exists():
-        typer.echo('For pareto.svg and pareto.png as well: pip install "edgeretrain[plot]", and run it again.')

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeretrain.backbone.families import FAMILIES
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.importers.keras_trace import run
 
@@ -35,17 +36,16 @@ class Known:
 
 
 _KNOWN = (
-    Known("conv_pw_13", "mobilenet_v1", "MobileNet V1", _TF),
-    Known("block_16_project", "mobilenet_v2", "MobileNet V2", _TF),
     Known("expanded_conv_10_project", "mobilenet_v3", "MobileNet V3", _TF),
     Known("stem_bn1", "nasnet", "NASNet", _TF),
-    Known("mixed10", "inception_v3", "Inception V3", _TF),
     Known("conv_7b", "inception_resnet_v2", "Inception-ResNet V2", _TF),
     Known("block14_sepconv2", "xception", "Xception", _TF),
     Known("post_bn", "resnet_v2", "ResNet V2", _TF),
     Known("conv5_block16_concat", "densenet", "DenseNet", _TORCH),
     Known("conv5_block3_out", "resnet", "ResNet", None),
     Known("block5_conv3", "vgg", "VGG", None),
+    # After `NASNet`: the presets know NASNet-mobile, but other sizes have the same layer.
+    *(Known(family.layer, family.name, family.title, family.scaling) for family in FAMILIES),
 )
 
 

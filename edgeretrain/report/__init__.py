@@ -1,9 +1,8 @@
-"""How a retrain is told: tables for the terminal, one self-contained page for the browser.
+"""A retrain's results: tables for the terminal, one self-contained page for the browser.
 
-Input is the report, the dict that is written to `report.json`; nothing is computed again that it already says.
+Input is the report, the dict that is written to `report.json`; nothing that it holds is computed again.
 """
 
-from edgeretrain.report.figures import mistaken
 from edgeretrain.report.page import render_page
 from edgeretrain.report.table import render_evaluation, render_table
 from edgeretrain.report.taught import render_taught
@@ -12,7 +11,6 @@ from edgeretrain.report.tuned import render_tuned
 
 __all__ = [
     "Thumbnails",
-    "mistaken",
     "render_evaluation",
     "render_page",
     "render_table",

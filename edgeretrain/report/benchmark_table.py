@@ -92,7 +92,7 @@ def render_comparison(comparison: dict[str, Any]) -> RenderableType:
         parts.append(Text.assemble(("Warning: ", "yellow"), plain(difference), ": the times cannot be compared."))
     for key, where in (("only_old", "old"), ("only_new", "new")):
         parts += [Text.assemble("Only in the ", where, " results: ", plain(name)) for name in comparison[key]]
-    parts += [Text.assemble(("Regression: ", "red"), plain(told)) for told in comparison["regressions"]]
+    parts += [Text.assemble(("Regression: ", "red"), plain(regression)) for regression in comparison["regressions"]]
     if not comparison["regressions"]:
         parts.append(Text(f"Nothing is more than {comparison['factor']:g} times the old figure."))
     return Group(*parts)

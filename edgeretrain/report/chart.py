@@ -3,12 +3,16 @@
 import math
 from dataclasses import dataclass
 
-from edgeretrain.report.figures import Report, wilson
+from edgeretrain.evaluation.figures import Report
+from edgeretrain.evaluation.intervals import wilson
+from edgeretrain.report.label_places import Offset, place_at, place_labels
 
 WIDTH, HEIGHT = 460, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 12, 38
 _LETTER, _LINE = 7.2, 15
 """Room for a letter and a line of the labels, in the SVG's units: wide enough for any sans-serif at 12."""
+
+_OFFSETS: list[Offset] = [(side, lines) for lines in (0, -1, 1, -2, 2, -3, 3) for side in ("start", "end")]
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,16 @@ class Chart:
 def size_chart(report: Report) -> Chart:
     """Lay out one point per model: x is the file size from 0, y is top-1 with its 95 % interval."""
     models = [
-        (m["precision"], m["bytes"] / 1e6, m["evaluation"]["top1"], m["evaluation"]["photos"]) for m in report["models"]
+        (model["precision"], model["bytes"] / 1e6, model["evaluation"]["top1"], model["evaluation"]["photos"])
+        for model in report["models"]
     ]
     intervals = [wilson(top1, photos) for _, _, top1, photos in models]
     largest = max(float(size) for _, size, _, _ in models)
     x_step = round_step(largest, 6)
     x_end = x_step * math.ceil(largest * 1.02 / x_step)
-    low, high = min(low for low, _ in intervals) * 100, max(high for _, high in intervals) * 100
-    y_step = round_step(high - low, 5)
-    y_start, y_end = y_step * math.floor(low / y_step), y_step * math.ceil(high / y_step)
+    least, most = min(low for low, _ in intervals) * 100, max(high for _, high in intervals) * 100
+    y_step = round_step(most - least, 5)
+    y_start, y_end = y_step * math.floor(least / y_step), y_step * math.ceil(most / y_step)
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
 
     def x(size: float) -> float:
@@ -64,16 +69,24 @@ def size_chart(report: Report) -> Chart:
     def y(share: float) -> float:
         return round(bottom - (100 * share - y_start) / (y_end - y_start) * (bottom - _TOP), 1)
 
-    # Names must neither cover each other nor an interval.
-    taken = [
-        (x(size) - 6, y(hi), x(size) + 6, y(lo)) for (_, size, _, _), (lo, hi) in zip(models, intervals, strict=True)
-    ]
+    names, centres = [name for name, *_ in models], [(x(size), y(top1)) for _, size, top1, _ in models]
+    places = place_labels(
+        names,
+        centres,
+        (_LEFT, 0, WIDTH, bottom),
+        letter=_LETTER,
+        line=_LINE,
+        offsets=_OFFSETS,
+        kept_free=[
+            (centre - 6, y(high), centre + 6, y(low))
+            for (centre, _), (low, high) in zip(centres, intervals, strict=True)
+        ],
+    )
     points = []
-    for (name, size, top1, _), (lo, hi) in zip(models, intervals, strict=True):
-        text_x, text_y, anchor, area = _place(name, x(size), y(top1), taken)
-        taken.append(area)
-        title = f"{name}: {size:.2f} MB, top-1 {100 * top1:.1f} %, 95 % interval {100 * lo:.1f} to {100 * hi:.1f} %"
-        points.append(Point(name, title, x(size), y(top1), y(lo), y(hi), text_x, text_y, anchor))
+    for (name, size, top1, _), (low, high), centre, place in zip(models, intervals, centres, places, strict=True):
+        title = f"{name}: {size:.2f} MB, top-1 {100 * top1:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+        place = place or place_at(centre, _OFFSETS[0], _LINE)  # every model has its name
+        points.append(Point(name, title, *centre, y(low), y(high), place.x, place.y, place.anchor))
     return Chart(
         WIDTH,
         HEIGHT,
@@ -84,26 +97,6 @@ def size_chart(report: Report) -> Chart:
         [Tick(y(value / 100), f"{value:g}") for value in stepped(y_start, y_end, y_step)],
         points,
     )
-
-
-Area = tuple[float, float, float, float]
-
-
-def _place(name: str, x: float, y: float, taken: list[Area]) -> tuple[float, float, str, Area]:
-    """Where a name stands free: beside its point, else further up or down."""
-    width = len(name) * _LETTER
-    places: list[tuple[float, float, str, Area]] = []
-    for shift in (0, -_LINE, _LINE, -2 * _LINE, 2 * _LINE, -3 * _LINE, 3 * _LINE):
-        for anchor, start in (("start", x + 9), ("end", x - 9 - width)):
-            area = (start, y + shift - _LINE / 2, start + width, y + shift + _LINE / 2)
-            places.append((x + 9 if anchor == "start" else x - 9, round(y + shift + 4, 1), anchor, area))
-    for place in places:
-        left, top, right, bottom = place[3]
-        inside = left >= _LEFT and right <= WIDTH and top >= 0 and bottom <= HEIGHT - _BOTTOM
-        free = not any(left < a[2] and a[0] < right and top < a[3] and a[1] < bottom for a in taken)
-        if inside and free:
-            return place
-    return places[0]
 
 
 def round_step(span: float, most: int) -> float:

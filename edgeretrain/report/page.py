@@ -6,14 +6,11 @@ the page as they are. The page's own Content-Security-Policy forbids every reque
 
 import base64
 import hashlib
-import json
 import math
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
-from edgeretrain.report.chart import size_chart
-from edgeretrain.report.figures import (
+from edgeretrain.evaluation.figures import (
     TOLERANCE,
     Evaluation,
     Report,
@@ -22,9 +19,12 @@ from edgeretrain.report.figures import (
     mistaken,
     suggested,
     weakest_class,
-    wilson,
 )
+from edgeretrain.evaluation.intervals import wilson
+from edgeretrain.report.chart import size_chart
 from edgeretrain.report.taught import changes, known_classes
+from edgeretrain.report.templates import read, template
+from edgeretrain.report.text import NONE, flat, percent
 from edgeretrain.report.training_curve import training_curve
 from edgeretrain.report.tuned import distilled, tuned_models, verdict
 
@@ -39,23 +39,17 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
 
     Args:
         report: what `report.json` holds.
-        thumbnails: JPEG bytes by name of the photo; mistakes without one are told in words.
+        thumbnails: JPEG bytes by name of the photo; mistakes without one are described in words.
     """
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    folder = files("edgeretrain.report")
-    template, style, script = (
-        (folder / name).read_text(encoding="utf-8") for name in ("template.html", "style.css", "filter.js")
-    )
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters.update(percent=percent, megabytes=megabytes)
-    everyone = mistaken(report)
+    script = read("filter.js")
+    mistakes = mistaken(report)
     trainings = report.get("fine_tuning", {}).get("trainings", [])
     pictures = {name: base64.b64encode(jpeg).decode() for name, jpeg in thumbnails.items()}
-    return environment.from_string(template).render(
+    return template("template.html").render(
         report=report,
-        style=Markup(style),
+        style=Markup(read("style.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         models=[_model(report, model) for model in report["models"]],
@@ -65,9 +59,9 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
         chart=size_chart(report) if len(report["models"]) > 1 else None,
         classes=_classes(report),
         pictures=pictures,
-        pictured=[each for each in everyone if each.photo in pictures],
-        unpictured=[each for each in everyone if each.photo not in pictures],
-        predicted=sorted({line[1] for each in everyone for line in each.said}),
+        pictured=[mistake for mistake in mistakes if mistake.photo in pictures],
+        unpictured=[mistake for mistake in mistakes if mistake.photo not in pictures],
+        predicted=sorted({line[1] for mistake in mistakes for line in mistake.said}),
         counts=_counts(report),
         changes=changes(report),
         known=known_classes(report),
@@ -76,22 +70,12 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
         tuned=tuned_models(report),
         curve=training_curve(report),
         trainings=trainings,
-        epochs=sum(one["history"][-1]["epoch"] for one in trainings),
+        epochs=sum(training["history"][-1]["epoch"] for training in trainings),
         totals={part: sum(report["photos"][part].values()) for part in ("training", "validation", "testing")},
         long_table=LONG_TABLE,
         options=list(flat({**report["options"], **_tuning_options(report)})),
         card=_card(report),
     )
-
-
-def percent(share: float | None) -> str:
-    """0.9137 -> `91.4`; an en dash for none."""
-    return "–" if share is None else f"{100 * share:.1f}"
-
-
-def megabytes(size: int) -> str:
-    """Bytes in MB (a million bytes) with three figures: 2653024 -> `2.65`."""
-    return f"{size / 1e6:.{2 if size < 9_995_000 else 1}f}"
 
 
 def _interval(evaluation: Evaluation) -> tuple[str, str]:
@@ -160,7 +144,7 @@ def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     for title, columns in groups:
         rows = []
         for key in dict.fromkeys(key for column in columns for key in column):
-            values = [column.get(key, "–") for column in columns]
+            values = [column.get(key, NONE) for column in columns]
             rows.append((key, values[:1] if len(set(values)) == 1 else values))
         card.append((title, rows))
     return card
@@ -168,26 +152,3 @@ def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
 
 def _tuning_options(report: Report) -> dict[str, Any]:
     return {"fine_tune": report["fine_tuning"]["options"]} if "fine_tuning" in report else {}
-
-
-def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """(key, value) pairs as text; keys of nested mappings are joined with dots."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in mapping.items():
-        if isinstance(value, Mapping):
-            pairs += flat(value, f"{prefix}{key}.")
-        else:
-            pairs.append((f"{prefix}{key}", _text(value)))
-    return pairs
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "–"}[value]
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10_000 else f"{value:,}"
-    if isinstance(value, list) and all(isinstance(item, (str, int, float)) for item in value):
-        return ", ".join(_text(item) for item in value)
-    return json.dumps(value, ensure_ascii=False)

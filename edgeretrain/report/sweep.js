@@ -39,18 +39,18 @@
       const down = asked.startsWith("-");
       const number = "number" in heads[column].dataset;
       heads[column].setAttribute("aria-sort", down ? "descending" : "ascending");
-      const empty = (one) => (number ? Number.isNaN(one) : one === "");
+      const empty = (cell) => (number ? Number.isNaN(cell) : cell === "");
       order = [...rows].sort((left, right) => {
-        const one = value(left, column, number), other = value(right, column, number);
-        if (empty(one) || empty(other)) return empty(one) - empty(other); // missing figures last, either way
-        const before = number ? one - other : one < other ? -1 : one > other ? 1 : 0;
+        const a = value(left, column, number), b = value(right, column, number);
+        if (empty(a) || empty(b)) return empty(a) - empty(b); // missing figures last, either way
+        const before = number ? a - b : a < b ? -1 : a > b ? 1 : 0;
         return down ? -before : before;
       });
     }
     body.append(...order);
   };
 
-  // Steps through the shown models that no shown one beats; the whole line as it was while all are shown.
+  // Steps through the shown models that no other shown model dominates; the line as it was while all are shown.
   const lines = new Map();
   const redraw = (all) => {
     for (const figure of section.querySelectorAll("figure")) {
@@ -58,7 +58,7 @@
       if (!lines.has(line)) lines.set(line, line.getAttribute("d"));
       let path = "", best = Infinity;
       const points = [...figure.querySelectorAll(".dot")].filter((dot) => shown(dot.dataset.row));
-      points.sort((one, other) => one.dataset.x - other.dataset.x || one.dataset.y - other.dataset.y);
+      points.sort((a, b) => a.dataset.x - b.dataset.x || a.dataset.y - b.dataset.y);
       for (const { dataset } of points) {
         if (Number(dataset.y) >= best) continue;
         path += path ? `H${dataset.x}V${dataset.y}` : `M${dataset.x} ${dataset.y}`;
@@ -105,7 +105,7 @@
   const point = (dot) => {
     if (dot === current) return;
     current = dot;
-    for (const each of dots) each.classList.toggle("on", dot !== null && each.dataset.row === dot.dataset.row);
+    for (const other of dots) other.classList.toggle("on", dot !== null && other.dataset.row === dot.dataset.row);
     details.hidden = dot === null;
     if (!dot) return;
     const here = [...dot.closest("svg").querySelectorAll(".dot:not(.out)")].filter(
@@ -143,7 +143,7 @@
     });
     svg.addEventListener("pointerleave", () => point(null));
     svg.addEventListener("click", (event) => {
-      // What is told is what is opened, also where symbols lie upon each other.
+      // Open the model whose details are shown, also where symbols lie upon each other.
       const dot = event.detail ? nearest(svg, event) : null;
       if (!dot || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
@@ -155,7 +155,7 @@
       if (!step) return;
       event.preventDefault();
       const all = [...svg.querySelectorAll(".dot:not(.out)")];
-      all.sort((one, other) => one.dataset.x - other.dataset.x || other.dataset.y - one.dataset.y);
+      all.sort((a, b) => a.dataset.x - b.dataset.x || b.dataset.y - a.dataset.y);
       const at = all.indexOf(event.target.closest(".dot")) + step;
       all[Math.min(all.length - 1, Math.max(0, at))].focus();
     });
@@ -166,7 +166,7 @@
     dot.setAttribute("aria-label", title.textContent.replaceAll("\n", ", "));
     title.remove(); // the browser would show it besides
     dot.addEventListener("focus", () => {
-      for (const each of dot.closest("svg").querySelectorAll(".dot")) each.setAttribute("tabindex", "-1");
+      for (const other of dot.closest("svg").querySelectorAll(".dot")) other.setAttribute("tabindex", "-1");
       dot.setAttribute("tabindex", "0");
       point(dot);
     });

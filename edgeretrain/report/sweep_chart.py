@@ -1,17 +1,27 @@
-"""Accuracy against size, and against latency, of many models, as coordinates for inline SVGs."""
+"""Accuracy against size, and against latency, of many models, as coordinates for SVGs: the page's and `pareto.svg`."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgeretrain.files.printable import one_line
 from edgeretrain.report.chart import Tick, round_step, stepped
-from edgeretrain.report.sweep_figures import COSTS, FAMILIES, Candidate, Sweep, is_same, short_name
+from edgeretrain.report.family_colours import colour_class
+from edgeretrain.report.label_places import Box, Offset, place_labels
+from edgeretrain.report.sweep_figures import COSTS, Candidate, Sweep, is_same, short_name
 
 WIDTH, HEIGHT = 580, 400
 LEFT, RIGHT, TOP, BOTTOM = 40, WIDTH - 14, 12, HEIGHT - 42
-_LETTER, _LINE = 6.6, 15.0
-"""Room for a letter and a line of a name, in the SVG's units: wide enough for any sans-serif at 12."""
+_LETTER, _LINE = 0.55, 1.25
+"""Room for a letter and a line of a name, in sizes of its font: wide enough for any sans-serif."""
+
+# A Pareto front leaves the room above and to the left of it empty, so names go there first.
+_OFFSETS: list[Offset] = [("end", -0.75), ("end", -0.1), ("end", -1.3), ("start", -0.9), ("start", 0.9)]
+_OFFSETS += [("start", -0.1), ("end", 0.9)]
+_MORE_OFFSETS: list[Offset] = [
+    (side, lines) for lines in (-2.1, 2.1, -3.3, 3.3, -4.5, 4.5) for side in ("end", "start")
+]
 
 SYMBOLS = {
     "float32": "M0-4.6A4.6 4.6 0 1 1 0 4.6A4.6 4.6 0 1 1 0-4.6Z",
@@ -24,10 +34,18 @@ SYMBOLS = {
 
 @dataclass(frozen=True)
 class Dot:
-    """A model: its place in the sweep, its centre, its interval as an SVG path, its name's place if it has one."""
+    """A model.
+
+    Attributes:
+        row: its number in the sweep.
+        colour: the CSS class that has its family's colour.
+        symbol, whisker: its mark, around (0, 0), and its interval, as SVG paths.
+        x, y: its centre.
+        name: "" where it has none; then it has no place either.
+    """
 
     row: int
-    family: str
+    colour: str
     symbol: str
     x: float
     y: float
@@ -67,8 +85,8 @@ class Scales:
 def shown(sweep: Sweep, cost: str) -> list[tuple[int, Candidate, float]]:
     """The candidates that have the figure: number, candidate, and the figure as it is shown (MB, ms)."""
     scale = 1e-6 if cost == "size" else 1.0
-    every = [(row, each, each[COSTS[cost]]) for row, each in enumerate(sweep["candidates"])]
-    return [(row, each, value * scale) for row, each, value in every if value]
+    costs = [(row, candidate, candidate[COSTS[cost]]) for row, candidate in enumerate(sweep["candidates"])]
+    return [(row, candidate, value * scale) for row, candidate, value in costs if value]
 
 
 def scales(values: Sequence[float], accuracies: Sequence[float]) -> Scales:
@@ -94,12 +112,16 @@ def scales_of(sweep: Sweep, found: list[tuple[int, Candidate, float]]) -> Scales
     return scales([value for _, _, value in found], accuracies)
 
 
-def pictures(sweep: Sweep) -> dict[str, Picture]:
-    """A picture against size, and one against latency where any was measured."""
-    return {cost: _picture(sweep, cost, found) for cost in COSTS if (found := shown(sweep, cost))}
+def pictures(sweep: Sweep, font_size: float = 12) -> dict[str, Picture]:
+    """A picture against size, and one against latency where any was measured.
+
+    Args:
+        font_size: of the models' names, in the SVG's units.
+    """
+    return {cost: _picture(sweep, cost, found, font_size) for cost in COSTS if (found := shown(sweep, cost))}
 
 
-def _picture(sweep: Sweep, cost: str, found: list[tuple[int, Candidate, float]]) -> Picture:
+def _picture(sweep: Sweep, cost: str, found: list[tuple[int, Candidate, float]], font_size: float) -> Picture:
     axes = scales_of(sweep, found)
 
     def x(value: float) -> float:
@@ -115,19 +137,30 @@ def _picture(sweep: Sweep, cost: str, found: list[tuple[int, Candidate, float]])
     names = [short_name(candidate) if on else "" for (_, candidate, _), on in zip(found, front, strict=True)]
     named = sweep["pick"] or sweep["nearest"]
     first = next((index for index, (_, candidate, _) in enumerate(found) if is_same(candidate, named)), None)
-    whiskers = []
+    half = _LINE * font_size / 2
+    kept_free: list[Box] = [(at_x - half, at_y - half, at_x + half, at_y + half) for at_x, at_y in centres]
     if first is not None:  # its interval always shows
         low, high = (y(100 * end) for end in found[first][1]["interval"])
-        whiskers = [(centres[first][0] - 4, high, centres[first][0] + 4, low)]
+        kept_free.append((centres[first][0] - 4, high, centres[first][0] + 4, low))
         names[first] = short_name(found[first][1])
-    places = place_names(names, centres, (LEFT, 0, WIDTH, BOTTOM), _LETTER, _LINE, first, whiskers)
+    places = place_labels(
+        names,
+        centres,
+        (LEFT, 0, WIDTH, BOTTOM),
+        letter=_LETTER * font_size,
+        line=_LINE * font_size,
+        offsets=_OFFSETS,
+        kept_free=kept_free,
+        first=first,
+        more_offsets=_MORE_OFFSETS,
+    )
     dots = []
     for (row, candidate, _), (at_x, at_y), name, place in zip(found, centres, names, places, strict=True):
         low, high = candidate["interval"]
         dots.append(
             Dot(
                 row,
-                colour(candidate["architecture"]),
+                colour_class(candidate["architecture"]),
                 SYMBOLS.get(candidate["precision"], SYMBOLS["float32"]),
                 at_x,
                 at_y,
@@ -160,72 +193,16 @@ def whisker(x: float, axes: Scales, low: float, high: float, least: float, most:
     return path
 
 
-def colour(family: str) -> str:
-    """The class of sweep.css that has the family's colour."""
-    return f"f{[*FAMILIES].index(family)}" if family in FAMILIES else "f9"
-
-
 def line_path(centres: Sequence[tuple[float, float]]) -> str:
-    """The Pareto line: steps from the smallest model of the front to the largest. Above it there is none."""
+    """The Pareto line: steps from the smallest model of the front to the largest. No model is above it."""
     if not centres:
         return ""
     first, *rest = sorted(centres, key=lambda centre: (centre[0], -centre[1]))
     return f"M{first[0]:g} {first[1]:g}" + "".join(f"H{x:g}V{y:g}" for x, y in rest)
 
 
-Place = tuple[float, float, str]
-Box = tuple[float, float, float, float]
-
-
-def place_names(
-    names: Sequence[str],
-    centres: Sequence[tuple[float, float]],
-    area: Box,
-    letter: float,
-    line: float,
-    first: int | None = None,
-    kept_free: Sequence[Box] = (),
-) -> list[Place | None]:
-    """Where names stand free of each other and of all points: x, y of the base line, and `start` or `end`.
-
-    A Pareto front leaves the room above and to the left of it empty, so names go there first. None for a name that is
-    empty or finds no room: the details tell it.
-
-    Args:
-        area: left, top, right, bottom, y downwards.
-        letter, line: room for one letter, one line.
-        first: number of the name that goes before all others, and further away if it must.
-        kept_free: where no name may stand, besides on points.
-    """
-    taken = [*kept_free, *((x - line / 2, y - line / 2, x + line / 2, y + line / 2) for x, y in centres)]
-    places: list[Place | None] = [None] * len(names)
-    for index in sorted(range(len(names)), key=lambda index: (index != first, centres[index])):
-        name, (x, y) = names[index], centres[index]
-        width = len(name) * letter
-        for side, shift in [] if not name else [*_PLACES, *_MORE_PLACES] if index == first else _PLACES:
-            start = x - line * 0.6 - width if side == "end" else x + line * 0.6
-            box = (start, y + (shift - 0.5) * line, start + width, y + (shift + 0.5) * line)
-            inside = box[0] >= area[0] and box[1] >= area[1] and box[2] <= area[2] and box[3] <= area[3]
-            if inside and not any(_overlap(box, other) for other in taken):
-                text_x = x + (-0.6 if side == "end" else 0.6) * line
-                places[index] = (round(text_x, 1), round(box[3] - line / 4, 1), side)
-                taken.append(box)
-                break
-    return places
-
-
-_PLACES: list[tuple[str, float]] = [("end", -0.75), ("end", -0.1), ("end", -1.3), ("start", -0.9), ("start", 0.9)]
-"""Side of the point, and lines below its centre (negative: above), in the order of preference."""
-
-_MORE_PLACES = [(side, shift) for shift in (-2.1, 2.1, -3.3, 3.3, -4.5, 4.5) for side in ("end", "start")]
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
 def title_of(candidate: Candidate) -> str:
-    """What a point says when it is pointed at, line by line."""
+    """The details of a point, line by line."""
     low, high = candidate["interval"]
     right = round(candidate["top1"] * candidate["test_photos"])
     lines = [
@@ -242,4 +219,4 @@ def title_of(candidate: Candidate) -> str:
         lines.append("latency could not be measured")
     if weakest := candidate["weakest"]:
         lines.append(f"weakest class {weakest['label']}, recall {100 * weakest['recall']:.1f} %")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))  # an SVG with a control character in it does not open

@@ -3,25 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
-from edgeretrain.backbone.presets import PRESETS
+from edgeretrain.backbone.presets import BUILDABLE
 
 Sweep = dict[str, Any]
 Candidate = dict[str, Any]
-
-FAMILIES = {"mobilenet_v1": "MobileNet V1", "mobilenet_v2": "MobileNet V2", "nasnet_mobile": "NASNet-mobile"}
 
 COSTS = {"size": "bytes", "latency": "latency_ms"}
 """The two pictures, and the candidate's figure that each shows accuracy against."""
 
 
 def short_name(candidate: Candidate) -> str:
-    """`V2 0.35/128 int8`; for what is no preset, or of a family that is not known, the name itself."""
-    brief = {"mobilenet_v1": "V1", "mobilenet_v2": "V2", "nasnet_mobile": "NASNet"}.get(candidate["architecture"])
-    if brief is None or candidate["preset"] not in PRESETS:
-        return f"{candidate['preset']} {candidate['precision']}"
-    alpha = f"{candidate['alpha']:g}" if candidate["alpha"] % 1 else f"{candidate['alpha']:.1f}"
-    width = "" if brief == "NASNet" else f" {alpha}/{candidate['resolution']}"
-    return f"{brief}{width} {candidate['precision']}"
+    """`V2 0.35/128 int8`; for an own backbone its name: `garden int8`."""
+    preset = BUILDABLE.get(candidate["preset"])
+    return f"{preset.short_name if preset else candidate['preset']} {candidate['precision']}"
 
 
 def is_same(candidate: Candidate, named: dict[str, Any] | None) -> bool:
@@ -35,7 +29,7 @@ def find(sweep: Sweep, named: dict[str, Any] | None) -> Candidate | None:
 
 
 def miss_text(miss: dict[str, Any]) -> str:
-    """How far a candidate is from one limit, in few letters: `size x1.73`, `latency x2.10`, `top-1 -3.1`."""
+    """How far a candidate is from one limit, in short: `size x1.73`, `latency x2.10`, `top-1 -3.1`."""
     name = {"max_size": "size", "max_latency": "latency", "min_accuracy": "top-1"}[miss["budget"]]
     if miss["by"] is None:
         return f"{name} unknown"
@@ -65,13 +59,13 @@ def failures(sweep: Sweep) -> Iterator[tuple[str, str, list[str]]]:
     """What is missing, those of one stage and one reason together, in the sweep's order.
 
     Yields:
-        what it came to (see STAGES), the reason, and the models (`preset` or `preset precision`) that it holds for.
+        what is missing (see STAGES), the reason, and the models it is true of (`preset` or `preset (precisions)`).
     """
     grouped: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for one in sweep["failed"]:
-        reason = one["reason"].removeprefix(f"{one['preset']}: ")
-        presets = grouped.setdefault((one["stage"], reason), {})
-        presets.setdefault(one["preset"], []).extend([one["precision"]] if one["precision"] else [])
+    for failure in sweep["failed"]:
+        reason = failure["reason"].removeprefix(f"{failure['preset']}: ")
+        presets = grouped.setdefault((failure["stage"], reason), {})
+        presets.setdefault(failure["preset"], []).extend([failure["precision"]] if failure["precision"] else [])
     for (stage, reason), presets in grouped.items():
         models = [f"{preset} ({', '.join(names)})" if names else preset for preset, names in presets.items()]
         yield STAGES.get(stage, stage), reason, models

@@ -1,33 +1,34 @@
 """`report.html` of a sweep: all models in one page that opens anywhere, without a network, with or without JavaScript.
 
-`sweep.html` is the page, `style.css` and `sweep.css` its looks, `sweep.js` sorting, filters and details; they are put
-into the page as they are. The page's own Content-Security-Policy forbids every request and every script but that one.
+`sweep.html` is the page, `sweep_scatter.svg` the pictures in it, `style.css`, `scatter.css` and `sweep.css` their
+looks, `sweep.js` sorting, filters and details. The colours of the families come from their records (see
+family_colours). The page's own Content-Security-Policy forbids every request and every script but that one.
 """
 
 import base64
 import hashlib
-from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+from edgeretrain.backbone.families import FAMILIES
 from edgeretrain.report import sweep_chart as chart
-from edgeretrain.report.page import flat, percent
-from edgeretrain.report.sweep_figures import COSTS, FAMILIES, Candidate, Sweep, budget_text, failures, find, miss_text
+from edgeretrain.report.family_colours import colour_class, colour_rules, colour_titles
+from edgeretrain.report.sweep_figures import COSTS, Candidate, Sweep, budget_text, failures, find, miss_text
+from edgeretrain.report.templates import read, template
+from edgeretrain.report.text import flat, percent
 
 
 def render_sweep_page(sweep: Sweep) -> str:
     """The sweep as HTML: the same sweep gives the same text. Links are relative to the sweep's folder."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    sources = ("sweep.html", "style.css", "sweep.css", "sweep.js")
-    template, *styles, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in sources)
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters["percent"] = percent
+    script = read("sweep.js")
     chosen = find(sweep, sweep["pick"] or sweep["nearest"])
     rows = [_row(candidate, candidate is chosen, sweep) for candidate in sweep["candidates"]]
-    families = {candidate["architecture"]: None for candidate in sweep["candidates"]}
-    return environment.from_string(template).render(
+    architectures = list(dict.fromkeys(candidate["architecture"] for candidate in sweep["candidates"]))
+    styles = (read("style.css"), read("scatter.css"), read("sweep.css"), colour_rules(architectures))
+    titles = {family.name: family.title for family in FAMILIES}
+    return template("sweep.html").render(
         sweep=sweep,
         style=Markup("".join(styles)),
         script=Markup(script),
@@ -40,24 +41,21 @@ def render_sweep_page(sweep: Sweep) -> str:
         missing=list(failures(sweep)),
         pictures=chart.pictures(sweep),
         symbols=chart.SYMBOLS,
-        families=[(family, FAMILIES.get(family, family)) for family in families],
-        colours=[(chart.colour(family), FAMILIES.get(family, family)) for family in families],
-        precisions=[(one, one) for one in chart.SYMBOLS if any(row["precision"] == one for row in rows)],
-        shows=[("front", "on a Pareto front"), *([("fits", "that keep the budget")] if budget_text(sweep) else [])],
+        families=[(architecture, titles.get(architecture, architecture)) for architecture in architectures],
+        colours=list(colour_titles(architectures).items()),
+        precisions=[(name, name) for name in chart.SYMBOLS if any(row["precision"] == name for row in rows)],
+        shows=[("front", "on a Pareto front"), *([("fits", "that meet the budget")] if budget_text(sweep) else [])],
         groups=_groups(sweep),
         width=chart.WIDTH,
         height=chart.HEIGHT,
-        left=chart.LEFT,
-        right=chart.RIGHT,
-        top=chart.TOP,
-        bottom=chart.BOTTOM,
+        frame={"left": chart.LEFT, "right": chart.RIGHT, "top": chart.TOP, "bottom": chart.BOTTOM},
     )
 
 
 def _row(candidate: Candidate, chosen: bool, sweep: Sweep) -> dict[str, Any]:
     low, high = candidate["interval"]
-    least = min(each["interval"][0] for each in sweep["candidates"])
-    most = max(each["interval"][1] for each in sweep["candidates"])
+    least = min(other["interval"][0] for other in sweep["candidates"])
+    most = max(other["interval"][1] for other in sweep["candidates"])
     latency = candidate["latency"] or {}
     fronts = [name for name in COSTS if candidate["front"][name]]
     return {
@@ -66,7 +64,7 @@ def _row(candidate: Candidate, chosen: bool, sweep: Sweep) -> dict[str, Any]:
         # Never a scheme or another host, whatever a name holds.
         "link": "./" + quote(candidate["report"], safe="/"),
         "title": chart.title_of(candidate),
-        "colour": chart.colour(candidate["architecture"]),
+        "colour": colour_class(candidate["architecture"]),
         "low": low,
         "interval": (percent(low), percent(high)),
         "bar": [f"{(share - least) / ((most - least) or 1):.3f}" for share in (low, candidate["top1"], high)],

@@ -8,14 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeretrain.report.sweep_figures import Candidate, Sweep, budget_text, failures, is_same, miss_text
-from edgeretrain.report.table import count, percent, plain
+from edgeretrain.report.table import plain
+from edgeretrain.report.text import count, percent
 
 
 def render_sweep_table(sweep: Sweep) -> RenderableType:
     """All models in the sweep's order. Fits 80 columns, but for names of presets longer than today's.
 
     Accuracies are percent; MB are millions of bytes; ms are the median of the inference. The 95 % interval is Wilson's
-    (see figures.wilson): models whose intervals overlap by much are not told apart by these test photos.
+    (see intervals.wilson): models whose intervals overlap widely cannot be told apart with these test photos.
     """
     return Group(*([_table(sweep)] if sweep["candidates"] else []), *_notes(sweep))
 
@@ -63,8 +64,8 @@ def _notes(sweep: Sweep) -> Iterable[RenderableType]:
     budget = budget_text(sweep)
     if sweep["candidates"]:
         yield Text(
-            f"\nTested on {count(photos['testing'], 'photo')} that no model was trained on. On the Pareto front: what "
-            "no other model beats in accuracy without being larger (size) or slower (ms)."
+            f"\nTested on {count(photos['testing'], 'photo')} that no model was trained on. A model is on the "
+            "Pareto front if none that is as small (size) or as fast (ms) is more accurate."
         )
     if latency is not None:
         threads = count(sweep["budget"]["threads"], "thread")
@@ -78,7 +79,7 @@ def _notes(sweep: Sweep) -> Iterable[RenderableType]:
     if sweep["pick"] is not None:
         yield _verdict("> Pick: ", sweep["pick"])
     elif sweep["nearest"] is not None:
-        yield _verdict("Nothing keeps the budget. ~ Nearest: ", sweep["nearest"])
+        yield _verdict("No model meets the budget. ~ Nearest: ", sweep["nearest"])
     else:
         yield Text("No model was made.", style="bold")
 

@@ -7,20 +7,22 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgeretrain.report.figures import Evaluation, Report, confusions, weakest_class, wilson
+from edgeretrain.evaluation.figures import Evaluation, Report, confusions, weakest_class
+from edgeretrain.evaluation.intervals import wilson
+from edgeretrain.files.printable import one_line
+from edgeretrain.report.text import count, percent
 
 MOST_CLASSES_IN_MATRIX = 12
 _MOST_PAIRS = 10
 _MOST_SKIPPED = 3
-_JOINERS = "\u200c\u200d"  # not printable to Python, but part of many words and emoji
 
 
 def render_table(report: Report) -> RenderableType:
     """All precisions in one table, and below it what was tested on, what was skipped and what to beware of.
 
-    Accuracies are percent. The 95 % interval of top-1 is Wilson's (see figures.wilson): what the model may score on
-    other photos of the same kind. All models see the same test photos, so two models are told apart better by how often
-    they say the same as float32 than by their intervals.
+    Accuracies are percent. The 95 % interval of top-1 is Wilson's (see intervals.wilson): what the model may score on
+    other photos of the same kind. All models see the same test photos, so how often two models agree with float32 tells
+    more about their difference than their intervals.
     """
     table = new_table()
     for header in ("precision", "bytes", "top-1\n%", "95 %\ninterval", "top-3\n%", "% same\nfloat32"):
@@ -44,7 +46,7 @@ def render_evaluation(evaluation: Evaluation) -> RenderableType:
     """One model on one folder of photos: summary, precision and recall per class, and who is taken for whom.
 
     Up to MOST_CLASSES_IN_MATRIX classes the confusion matrix (rows: true class, columns: predicted), above that the
-    most confused pairs. Accuracies are percent; log loss is in nats; the interval is Wilson's (see figures.wilson).
+    most confused pairs. Accuracies are percent; log loss is in nats; the interval is Wilson's (see intervals.wilson).
     """
     parts: list[RenderableType] = [_summary(evaluation), _classes(evaluation)]
     pairs = confusions(evaluation)
@@ -63,11 +65,6 @@ def render_evaluation(evaluation: Evaluation) -> RenderableType:
     return Group(*parts)
 
 
-def percent(share: float | None) -> str:
-    """0.9137 -> `91.4`; `-` for none."""
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
 def interval(evaluation: Evaluation) -> str:
     """The 95 % interval of top-1, percent: `83.8-95.2`."""
     low, high = wilson(evaluation["top1"], evaluation["photos"])
@@ -75,11 +72,11 @@ def interval(evaluation: Evaluation) -> str:
 
 
 def plain(label: str, most: int | None = None) -> Text:
-    """A label as text that can neither style nor disturb a terminal: control characters are written as \\uNNNN.
+    """A label as text that can neither style nor disturb a terminal (see `one_line`).
 
     Cut to at most so many terminal cells.
     """
-    text = Text("".join(c if c.isprintable() or c in _JOINERS else f"\\u{ord(c):04x}" for c in label))
+    text = Text(one_line(label))
     if most is not None:
         text.truncate(most, overflow="ellipsis")
     return text
@@ -105,17 +102,12 @@ def _notes(report: Report) -> Iterable[RenderableType]:
     skipped = photos["skipped"]
     if skipped:
         yield Text(f"Skipped {count(len(skipped), 'photo')}:")
-        for each in skipped[:_MOST_SKIPPED]:
-            yield Text.assemble("  ", plain(each["photo"]), ": ", plain(each["reason"]))
+        for photo in skipped[:_MOST_SKIPPED]:
+            yield Text.assemble("  ", plain(photo["photo"]), ": ", plain(photo["reason"]))
         if len(skipped) > _MOST_SKIPPED:
             yield Text(f"  and {len(skipped) - _MOST_SKIPPED:,} more, all in report.json.")
     for warning in photos["warnings"]:
         yield Text.assemble(("Warning: ", "yellow"), plain(warning))
-
-
-def count(number: int, noun: str) -> str:
-    """`1 photo`, `1,000 photos`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _summary(evaluation: Evaluation) -> Text:

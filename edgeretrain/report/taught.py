@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edgeretrain.report.figures import Report
-from edgeretrain.report.table import new_table, percent, plain
+from edgeretrain.evaluation.figures import Report
+from edgeretrain.report.table import new_table, plain
+from edgeretrain.report.text import percent
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,21 @@ def known_classes(report: Report) -> list[KnownClass]:
         return []
     rows = zip(*(model["known"]["classes"] for model in report["models"]), strict=True)
     return [
-        KnownClass(row[0]["label"], row[0]["photos"], tuple((one["recall_before"], one["recall_after"]) for one in row))
+        KnownClass(
+            row[0]["label"], row[0]["photos"], tuple((known["recall_before"], known["recall_after"]) for known in row)
+        )
         for row in rows
     ]
 
 
 def changes(report: Report) -> str:
     """`added tulips (100 photos), removed roses (90 photos)`; "" when the report is not of `teach`."""
-    told = []
+    sentences = []
     for verb, classes in report.get("taught", {}).items():
         if classes:
             counts = (f"{label} ({count:,} photo{'' if count == 1 else 's'})" for label, count in classes.items())
-            told.append(f"{verb} {', '.join(counts)}")
-    return "; ".join(told)
+            sentences.append(f"{verb} {', '.join(counts)}")
+    return "; ".join(sentences)
 
 
 def render_taught(report: Report) -> RenderableType:
@@ -51,15 +54,15 @@ def render_taught(report: Report) -> RenderableType:
     table.add_column("old test\nphotos", justify="right", no_wrap=True)
     for model in report["models"]:
         table.add_column(f"{model['precision']}\nrecall %", justify="right", no_wrap=True)
-    for one in known_classes(report):
-        moves = (f"{percent(before)} > {percent(after)}" for before, after in one.recalls)
-        table.add_row(plain(one.label, 28), f"{one.photos:,}", *moves)
-    known = [model["known"] for model in report["models"]]
+    for known in known_classes(report):
+        moves = (f"{percent(before)} > {percent(after)}" for before, after in known.recalls)
+        table.add_row(plain(known.label, 28), f"{known.photos:,}", *moves)
+    totals = [model["known"] for model in report["models"]]
     table.add_section()
     table.add_row(
         "all",
-        f"{known[0]['photos']:,}",
-        *(f"{percent(one['top1_before'])} > {percent(one['top1_after'])}" for one in known),
+        f"{totals[0]['photos']:,}",
+        *(f"{percent(total['top1_before'])} > {percent(total['top1_after'])}" for total in totals),
     )
-    told = changes(report)
-    return Group(plain(f"{told[0].upper()}{told[1:]}."), Text("\nOld classes, before > after\n"), table, Text(""))
+    changed = changes(report)
+    return Group(plain(f"{changed[0].upper()}{changed[1:]}."), Text("\nOld classes, before > after\n"), table, Text(""))

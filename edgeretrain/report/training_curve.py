@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from edgeretrain.evaluation.figures import Report
 from edgeretrain.report.chart import Tick, round_step, stepped
-from edgeretrain.report.figures import Report
 
 WIDTH, HEIGHT = 460, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 92, 12, 38
@@ -47,17 +47,17 @@ def training_curve(report: Report) -> Curve | None:
     """Lay out the training loss and the validation log loss over the epochs; None when nothing was trained."""
     if "fine_tuning" not in report:
         return None
-    told = report["fine_tuning"]
-    histories = [one["history"] for one in told["trainings"]]
+    tuning = report["fine_tuning"]
+    histories = [training["history"] for training in tuning["trainings"]]
     series = {
-        name: [[(one["epoch"], one[key]) for one in each if one[key] is not None] for each in histories]
+        name: [[(epoch["epoch"], epoch[key]) for epoch in history if epoch[key] is not None] for history in histories]
         for name, key in (("validation", "validation_log_loss"), ("training", "training_loss"))
     }
-    values = [loss for each in series.values() for points in each for _, loss in points]
-    mean = len(told["averaged"]) > 1
+    values = [loss for curves in series.values() for points in curves for _, loss in points]
+    mean = len(tuning["averaged"]) > 1
     if mean:
-        values.append(told["validation_log_loss"])
-    epochs = max(each[-1]["epoch"] for each in histories)
+        values.append(tuning["validation_log_loss"])
+    epochs = max(history[-1]["epoch"] for history in histories)
     step = round_step(max(max(values) - min(values), 0.01), 5)
     low, high = step * (min(values) // step), step * -(-max(values) // step)
     high = max(high, low + step)
@@ -71,15 +71,15 @@ def training_curve(report: Report) -> Curve | None:
     def joined(points: list[tuple[float, float]]) -> str:
         return " ".join(f"{x},{y}" for x, y in (place(*point) for point in points))
 
-    ends = [sum(place(*points[-1])[1] for points in each) / len(each) for each in series.values()]
+    ends = [sum(place(*points[-1])[1] for points in curves) / len(curves) for curves in series.values()]
     if abs(ends[0] - ends[1]) < _LINE:  # the names must not cover each other
         middle, shift = sum(ends) / 2, _LINE / 2 if ends[0] >= ends[1] else -_LINE / 2
         ends = [middle + shift, middle - shift]
     lines = [
-        Line(name, [joined(points) for points in each], right + 8, round(end, 1))
-        for (name, each), end in zip(series.items(), ends, strict=True)
+        Line(name, [joined(points) for points in curves], right + 8, round(end, 1))
+        for (name, curves), end in zip(series.items(), ends, strict=True)
     ]
-    bests = [(told["trainings"][number]["best_epoch"], histories[number]) for number in told["averaged"]]
+    bests = [(tuning["trainings"][number]["best_epoch"], histories[number]) for number in tuning["averaged"]]
     return Curve(
         WIDTH,
         HEIGHT,
@@ -91,5 +91,5 @@ def training_curve(report: Report) -> Curve | None:
         lines,
         [place(best, history[best]["validation_log_loss"]) for best, history in bests]
         or [place(0, histories[0][0]["validation_log_loss"])],
-        place(epochs, told["validation_log_loss"]) if mean else None,
+        place(epochs, tuning["validation_log_loss"]) if mean else None,
     )

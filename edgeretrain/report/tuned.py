@@ -6,8 +6,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edgeretrain.report.figures import Report
-from edgeretrain.report.table import new_table, percent
+from edgeretrain.evaluation.figures import Report
+from edgeretrain.report.table import new_table
+from edgeretrain.report.text import percent
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ def tuned_models(report: Report) -> list[Tuned]:
         if "frozen" not in model:
             continue
         before, after = model["frozen"]["evaluation"], model["evaluation"]
-        wrong_before, wrong_after = ({one["photo"] for one in each["mistakes"]} for each in (before, after))
+        wrong_before, wrong_after = (
+            {mistake["photo"] for mistake in evaluation["mistakes"]} for evaluation in (before, after)
+        )
         rows.append(
             Tuned(
                 model["precision"],
@@ -49,24 +52,24 @@ def verdict(report: Report) -> str:
     """How the training went, in one sentence; "" when there was none."""
     if "fine_tuning" not in report:
         return ""
-    told = report["fine_tuning"]
-    trainings = told["trainings"]
-    length = _length([one["history"][-1]["epoch"] for one in trainings], told["options"]["epochs"])
+    tuning = report["fine_tuning"]
+    trainings = tuning["trainings"]
+    length = _length([training["history"][-1]["epoch"] for training in trainings], tuning["options"]["epochs"])
     times = f"{len(trainings)} times " if len(trainings) > 1 else ""
     before = trainings[0]["history"][0]["validation_log_loss"]
-    if not told["averaged"]:
-        least = min(one["validation_log_loss"] for each in trainings for one in each["history"][1:])
+    if not tuning["averaged"]:
+        least = min(epoch["validation_log_loss"] for training in trainings for epoch in training["history"][1:])
         return (
             f"Fine-tuning, {times}{length}, did not beat the frozen backbone on the validation photos (log loss "
             f"{before:.3f}, at best {least:.3f}): these are the frozen models"
         )
-    after = f"the validation log loss was {told['validation_log_loss']:.3f} (frozen: {before:.3f}"
-    chosen = [trainings[number] for number in told["averaged"]]
-    bests = [str(one["best_epoch"]) for one in chosen]
+    after = f"the validation log loss was {tuning['validation_log_loss']:.3f} (frozen: {before:.3f}"
+    chosen = [trainings[number] for number in tuning["averaged"]]
+    bests = [str(training["best_epoch"]) for training in chosen]
     if len(chosen) == 1:
-        which = f" of training {told['averaged'][0] + 1}" if len(trainings) > 1 else ""
+        which = f" of training {tuning['averaged'][0] + 1}" if len(trainings) > 1 else ""
         return f"Fine-tuned {times}for {length}; best after epoch {bests[0]}{which}, where {after})"
-    alone = [f"{one['history'][one['best_epoch']]['validation_log_loss']:.3f}" for one in chosen]
+    alone = [f"{run['history'][run['best_epoch']]['validation_log_loss']:.3f}" for run in chosen]
     some = f"{len(chosen)} of " if len(chosen) < len(trainings) else ""
     return (
         f"Fine-tuned {times}for {length}; the weights of {some}these trainings, after their best epochs "
@@ -76,7 +79,7 @@ def verdict(report: Report) -> str:
 
 def _length(lasts: list[int], wanted: int) -> str:
     """Such as `4 epochs of at most 12`."""
-    lengths = " to ".join(dict.fromkeys(str(one) for one in (min(lasts), max(lasts))))
+    lengths = " to ".join(dict.fromkeys(str(last) for last in (min(lasts), max(lasts))))
     most = f" of at most {wanted}" if min(lasts) < wanted else ""
     return f"{lengths} epoch{'' if lengths == '1' else 's'}{most}"
 
@@ -90,7 +93,7 @@ def distilled(report: Report) -> str:
     distillation = report.get("fine_tuning", {}).get("distillation")
     if not distillation:
         return ""
-    names = " and ".join(one["preset"] for one in distillation["backbones"])
+    names = " and ".join(teacher["preset"] for teacher in distillation["backbones"])
     return (
         f"It also learnt what {names} make of the training photos; a head on their bottlenecks has "
         f"{percent(distillation['validation_top1'])} % of the validation photos right"
@@ -110,14 +113,14 @@ def render_tuned(report: Report) -> RenderableType:
     ):
         table.add_column(header, justify="right", no_wrap=True)
     models = tuned_models(report)
-    for one in models:
+    for model in models:
         table.add_row(
-            one.precision,
-            percent(one.before["top1"]),
-            percent(one.after["top1"]),
-            f"+{one.won} -{one.lost}",
-            f"{one.before['log_loss']:.3f}",
-            f"{one.after['log_loss']:.3f}",
+            model.precision,
+            percent(model.before["top1"]),
+            percent(model.after["top1"]),
+            f"+{model.won} -{model.lost}",
+            f"{model.before['log_loss']:.3f}",
+            f"{model.after['log_loss']:.3f}",
         )
-    told = Text("".join(f"{line}.\n" for line in (verdict(report), distilled(report)) if line))
-    return Group(told, table, Text("")) if models else told
+    sentences = Text("".join(f"{line}.\n" for line in (verdict(report), distilled(report)) if line))
+    return Group(sentences, table, Text("")) if models else sentences

@@ -1,32 +1,33 @@
-"""Which of the wanted presets and precisions can be had here; the reasons for the others."""
+"""Which of the wanted presets and precisions are available here, and why the others are not."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from typing import Any
 
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones, own_names, status
+from edgeretrain.backbone.families import FAMILIES
 from edgeretrain.backbone.presets import LOGITS, PRESETS
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.download import NoConnection
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
 
-SMALL = ("mobilenet_*", "nasnet_*")
-"""What a sweep tries when nothing is said: all but inception_v3, ten times as dear as the dearest of them."""
+SMALL = tuple(f"{family.name}*" for family in FAMILIES if family.small)
+"""What a sweep tries when it is not told which: the presets of the families that are meant for phones and boards."""
 
 Failure = dict[str, Any]
-"""`{"preset", "precision" (None: all that were asked), "stage", "reason"}`."""
+"""`{"preset", "precision" (None: all that were asked for), "stage", "reason"}`."""
 
 _NO_TENSORFLOW = (
     'it is neither bundled nor built yet, and building needs TensorFlow: pip install "edgeretrain[tensorflow]"'
 )
-_NO_WEIGHTS = "its weights are not on this machine (EDGERETRAIN_WEIGHTS), and the server that has them is out of reach"
+_NO_WEIGHTS = "its weights are not on this machine (EDGERETRAIN_WEIGHTS), and their server cannot be reached"
 
 
 def select_presets(patterns: Sequence[str]) -> list[str]:
     """The presets and own backbones that match any of the patterns, in the order of the table, own ones last.
 
-    Those whose bottleneck is the class scores are taken by their full names only.
+    A pattern does not match presets whose bottleneck is the class scores: these need their full names.
 
     Raises:
         EdgeretrainError: a pattern matches nothing.
@@ -51,15 +52,15 @@ def select_presets(patterns: Sequence[str]) -> list[str]:
 def gather_backbones(
     presets: Sequence[str], precisions: Sequence[Precision], *, progress: Progress
 ) -> tuple[dict[str, list[Backbone]], list[Failure]]:
-    """Find or build the backbones of every preset; whatever cannot be had is told, not raised."""
+    """Find or build the backbones of every preset; what is not available is returned as a failure, not raised."""
     found: dict[str, list[Backbone]] = {}
     failed: list[Failure] = []
     offline = False
     for done, preset in enumerate(presets):
         progress("Backbones", done, len(presets))
         states = status(preset)
-        missing = [each for each in precisions if states[each] not in ("bundled", "cached")]
-        reason = _barrier({states[each] for each in missing}, offline)
+        missing = [precision for precision in precisions if states[precision] not in ("bundled", "cached")]
+        reason = _barrier({states[precision] for precision in missing}, offline)
         backbones: list[Backbone] = []
         if not reason:
             try:
@@ -67,24 +68,24 @@ def gather_backbones(
             except Exception as error:  # a build can fail in ways of TensorFlow's own; the sweep goes on
                 unreachable = _caused_by(error, NoConnection)
                 offline = offline or unreachable
-                reason = _NO_WEIGHTS if unreachable else told(error)
+                reason = _NO_WEIGHTS if unreachable else reason_of(error)
         if reason and 0 < len(missing) < len(precisions):
-            present = [each for each in precisions if each not in missing]
+            present = [precision for precision in precisions if precision not in missing]
             try:
                 backbones = find_backbones(preset, present, build=False, progress=progress)
             except EdgeretrainError as error:
-                reason = told(error)
+                reason = reason_of(error)
         if backbones:
             found[preset] = backbones
-        had = {backbone.precision for backbone in backbones}
-        lost = [each for each in precisions if each not in had]
+        available = {backbone.precision for backbone in backbones}
+        lost = [precision for precision in precisions if precision not in available]
         failed += failures(preset, lost, precisions, "backbone", reason)
     progress("Backbones", len(presets), len(presets))
     return found, failed
 
 
 def _barrier(states: set[str], offline: bool) -> str:
-    """Why the missing backbones of a preset need not even be tried; "" when they can be."""
+    """Why the missing backbones of a preset cannot be made here; "" when they may be."""
     if "tensorflow missing" in states:
         return _NO_TENSORFLOW
     return _NO_WEIGHTS if offline and "weights missing" in states else ""
@@ -93,12 +94,12 @@ def _barrier(states: set[str], offline: bool) -> str:
 def failures(
     preset: str, missing: Sequence[Precision], asked: Sequence[Precision], stage: str, reason: str
 ) -> list[Failure]:
-    """One entry for each precision that failed, or a single one when all that were asked did."""
+    """One entry for each precision that failed, or a single one when all that were asked for did."""
     which: Sequence[Precision | None] = [None] if len(missing) == len(asked) else missing
-    return [{"preset": preset, "precision": each, "stage": stage, "reason": reason} for each in which]
+    return [{"preset": preset, "precision": precision, "stage": stage, "reason": reason} for precision in which]
 
 
-def told(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What went wrong, in one line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, EdgeretrainError) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -1,4 +1,4 @@
-"""What a model may cost and must reach; how far a candidate is from it."""
+"""The limits on size, latency and accuracy, and how far a candidate is from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Candidate = dict[str, Any]
 
 @dataclass(frozen=True)
 class Budget:
-    """The limits that a candidate has to keep; None: no limit.
+    """The limits that a candidate has to meet; None: no limit.
 
     Attributes:
         max_size: of the model file, bytes.
@@ -19,7 +19,7 @@ class Budget:
         min_accuracy: top-1 on the test photos, 0 to 1.
 
     Raises:
-        EdgeretrainError: a limit that nothing or everything keeps.
+        EdgeretrainError: a limit that no model or every model meets.
     """
 
     max_size: int | None = None
@@ -28,17 +28,17 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.max_size is not None and self.max_size <= 0:
-            raise EdgeretrainError(f"No model has a size of {self.max_size} bytes. Use a larger --max-size.")
+            raise EdgeretrainError("--max-size must be at least 1 byte.")
         if self.max_latency is not None and not 0 < self.max_latency < float("inf"):
-            raise EdgeretrainError(f"No model answers in {self.max_latency:g} ms. Use a larger --max-latency.")
+            raise EdgeretrainError(f"--max-latency must be above 0 ms and finite, not {self.max_latency:g} ms.")
         if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
             raise EdgeretrainError(
-                f"An accuracy of {100 * self.min_accuracy:g} % is none to ask for. Use a --min-accuracy above 0, at "
-                "most 1 (or 100%)."
+                f"--min-accuracy must be above 0 and at most 1 (100%), not {self.min_accuracy:g} "
+                f"({100 * self.min_accuracy:g}%)."
             )
 
     def misses(self, candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The limits that a candidate does not keep.
+        """The limits that a candidate does not meet.
 
         Returns:
             `{"budget": name, "by": amount}` for each: the ratio to the limit for size and latency (None when the
@@ -58,7 +58,7 @@ class Budget:
         return missed
 
     def relative_miss(self, candidate: Mapping[str, Any]) -> tuple[int, float]:
-        """How far a candidate is from the budget, for ordering: limits missed, then their relative excess in sum."""
+        """How far a candidate is from the budget, for ordering: limits missed, then the sum of their excesses."""
         excess = 0.0
         for miss in candidate["misses"]:
             if miss["by"] is None:

@@ -1,11 +1,12 @@
-"""What a sweep says of one model: size, cost and accuracy from its run folder, latency from its measurement."""
+"""What a sweep records of one model: size, cost and accuracy from its run folder, latency from its measurement."""
 
 from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone import Backbone
+from edgeretrain.evaluation.figures import weakest_class
+from edgeretrain.evaluation.intervals import wilson
 from edgeretrain.files.run_folder import PAGE_FILE
-from edgeretrain.report.figures import weakest_class, wilson
 from edgeretrain.sweep.budget import Candidate
 from edgeretrain.tflite.inspect import inspect_model
 
@@ -13,15 +14,15 @@ from edgeretrain.tflite.inspect import inspect_model
 def make_candidate(report: dict[str, Any], backbone: Backbone, run_folder: Path) -> Candidate:
     """A candidate without its latency.
 
-    `held_out` counts the validation photos too, as the head did on them before it was fitted to them as well: twice the
-    photos, where two models have to be told apart. They have chosen the head's strength, so it flatters a little, but
-    all candidates alike; `top1` is of the test photos alone.
+    `held_out` counts the validation photos too, with the head that had not been fitted to them yet: twice as many
+    photos to compare two models on. The head's regularisation was chosen on them, so it is a little too high, for all
+    candidates alike; `top1` is of the test photos alone.
 
     Args:
         report: of the retrain that wrote the run folder.
         backbone: that the model was made from.
     """
-    model = next(one for one in report["models"] if one["precision"] == backbone.precision)
+    model = next(model for model in report["models"] if model["precision"] == backbone.precision)
     evaluation = model["evaluation"]
     description = inspect_model(run_folder / model["file"])
     weakest = weakest_class(evaluation)
@@ -55,7 +56,7 @@ def make_candidate(report: dict[str, Any], backbone: Backbone, run_folder: Path)
 
 
 def add_latency(candidate: Candidate, measured: dict[str, Any]) -> None:
-    """Put in what the benchmark found of this candidate's file."""
+    """Add the benchmark's result for this candidate's file."""
     if "error" in measured:
         candidate["latency_error"] = measured["error"]
         return

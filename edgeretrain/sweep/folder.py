@@ -17,7 +17,7 @@ from edgeretrain.version import __version__
 RESULT_FILE = "sweep.json"
 LATENCY_FILE = "latency.json"
 PAGE_FILE = "report.html"
-PICTURE_FILES = ("pareto.svg", "pareto.png")
+PICTURE_FILES = ("pareto.svg", "pareto.png")  # the second is of earlier versions
 
 _OURS = {RESULT_FILE, LATENCY_FILE, PAGE_FILE, *PICTURE_FILES, *BUILDABLE}
 

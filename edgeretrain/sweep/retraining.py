@@ -14,7 +14,7 @@ from edgeretrain.options import Options
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
 from edgeretrain.report import Thumbnails
-from edgeretrain.sweep.backbones import Failure, failures, told
+from edgeretrain.sweep.backbones import Failure, failures, reason_of
 from edgeretrain.threads import available_cores
 from edgeretrain.training.retrain import Scan, make_report, train_and_evaluate
 from edgeretrain.training.run import Run
@@ -64,7 +64,7 @@ class PresetTrainer:
         reasons: dict[Precision, str] = {}
         for column, error in self.scan.failures.items():
             if column.backbone in backbones:
-                reasons[column.backbone.precision] = told(error)
+                reasons[column.backbone.precision] = reason_of(error)
         sound = [backbone for backbone in backbones if backbone.precision not in reasons]
         report = None
         if sound:
@@ -72,7 +72,7 @@ class PresetTrainer:
                 report = self._retrain(preset, sound)
             except Exception as error:  # whatever one preset does to the runtime, the others go on
                 if len(sound) == 1:
-                    reasons[sound[0].precision] = told(error)
+                    reasons[sound[0].precision] = reason_of(error)
                 else:
                     report = self._retrain_what_works(preset, sound, reasons)
         asked = [backbone.precision for backbone in backbones]
@@ -96,12 +96,12 @@ class PresetTrainer:
             try:
                 self._retrain(preset, [backbone])
             except Exception as error:
-                reasons[backbone.precision] = told(error)
+                reasons[backbone.precision] = reason_of(error)
         works = [backbone for backbone in backbones if backbone.precision not in reasons]
         try:
             return self._retrain(preset, works) if works else None
         except Exception as error:
-            reasons.update({backbone.precision: told(error) for backbone in works})
+            reasons.update({backbone.precision: reason_of(error) for backbone in works})
             return None
 
     def _retrain(self, preset: str, backbones: Sequence[Backbone]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def sweep(
     """Retrain, prove and time every selected preset at every precision, and pick one under a budget.
 
     Writes a run folder for each preset, without its bottlenecks, into the folder `out`, and beside them `sweep.json`
-    (what is returned), `report.html`, and with matplotlib `pareto.svg` and `pareto.png`. A run folder that is already
+    (what is returned), `report.html` and `pareto.svg`. A run folder that is already
     there and would come out the same is taken as it is: a sweep that was stopped goes on where it was. What fails is
     told under `failed`; everything else is done all the same.
 
@@ -225,11 +225,11 @@ def _earlier(folder: Path, digests: Sequence[str], conditions: dict[str, Any]) -
 
 
 def _write(folder: Path, result: dict[str, Any]) -> None:
-    from edgeretrain.report.pareto_picture import write_pareto_pictures
+    from edgeretrain.report.pareto_svg import write_pareto_svg
     from edgeretrain.report.sweep_page import render_sweep_page
 
-    pictures = write_pareto_pictures(result, folder)
-    for name in PICTURE_FILES:  # one of an earlier sweep would show other figures
+    pictures = write_pareto_svg(result, folder)
+    for name in PICTURE_FILES:  # one of an earlier sweep shows other figures
         if folder / name not in pictures:
             (folder / name).unlink(missing_ok=True)
     write_atomic(folder / PAGE_FILE, render_sweep_page(result))

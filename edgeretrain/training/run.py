@@ -14,6 +14,7 @@ from edgeretrain.backbone import Backbone
 from edgeretrain.data.dataset import Dataset, label_indices
 from edgeretrain.data.photos import Photo
 from edgeretrain.evaluation.evaluate import predict
+from edgeretrain.evaluation.figures import mistaken
 from edgeretrain.evaluation.metrics import Evaluation, compute_metrics
 from edgeretrain.features.extract import require_all
 from edgeretrain.features.inference import Model, PixelSource
@@ -23,7 +24,7 @@ from edgeretrain.files.run_folder import LABELS_FILE, PAGE_FILE, REPORT_FILE, bo
 from edgeretrain.head.softmax import Floats, Head
 from edgeretrain.options import Options
 from edgeretrain.progress import Progress
-from edgeretrain.report import mistaken, render_page
+from edgeretrain.report import render_page
 from edgeretrain.report.thumbnail import Thumbnails
 from edgeretrain.tflite.model import write_classifier
 from edgeretrain.tflite.package import labels_text

@@ -50,13 +50,13 @@ def test_without_tensorflow_the_extra_is_named(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_builds_and_equals_keras(preset: str, tmp_path: Path) -> None:
     (backbone,) = random_backbones(preset, ("float32",), tmp_path)
-    from edgeretrain.backbone.keras_model import SCALING, keras_model, randomize
+    from edgeretrain.backbone.keras_model import keras_model, randomize
 
     wanted = get_preset(preset)
     model = keras_model(wanted)
     randomize(model, seed=0)
     data = backbone.path.read_bytes()
-    check_contract(data, Contract(preset, wanted.resolution, wanted.bottleneck, SCALING), "float32")
+    check_contract(data, Contract(preset, wanted.resolution, wanted.bottleneck, wanted.family.scaling), "float32")
     pixels = pixels_of(wanted.resolution)
     expected = np.asarray(model(pixels.astype(np.float32) / 127.5 - 1, training=False))
     assert expected.std() > 1e-3
@@ -159,7 +159,7 @@ def test_a_float32_file_that_is_not_keras_is_not_written(tmp_path: Path, monkeyp
 
 @pytest.fixture
 def keras_file(tmp_path: Path) -> Callable[..., Path]:
-    """Weights of a Keras network in Keras' HDF5 layout."""
+    """Weights of a Keras network in Keras' HDF5 layout: all layers are named in it, those without weights too."""
     tf = pytest.importorskip("tensorflow")
     h5py = pytest.importorskip("h5py")
 
@@ -168,13 +168,13 @@ def keras_file(tmp_path: Path) -> Callable[..., Path]:
         model = getattr(tf.keras.applications, network)(
             input_shape=(size, size, 3), include_top=top, weights=None, **named
         )
-        layers = [layer for layer in model.layers if layer.get_weights()]
         with h5py.File(tmp_path / name, "w") as file:
-            file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
-            for layer in layers:
+            file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+            for layer in model.layers:
                 group = file.create_group(layer.name)
                 arrays = layer.get_weights()
-                group.attrs["weight_names"] = [f"{number}".encode() for number in range(len(arrays))]
+                names = [f"{number}".encode() for number in range(len(arrays))]
+                group.attrs["weight_names"] = np.array(names, dtype=np.bytes_)
                 for number, array in enumerate(arrays):
                     group[f"{number}"] = array
         return tmp_path / name

@@ -9,7 +9,6 @@ import pytest
 
 from edgeretrain.backbone.artifact import read_backbone
 from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
-from edgeretrain.backbone.keras_model import SCALING
 from edgeretrain.backbone.presets import get_preset
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.files.fingerprint import sha256
@@ -76,7 +75,7 @@ def test_the_card_describes_the_file(name: str) -> None:
 def test_the_file_keeps_the_contract(name: str) -> None:
     backbone = read_backbone(MODELS / f"{name}.tflite")
     preset = get_preset(backbone.preset)
-    contract = Contract(preset.name, preset.resolution, preset.bottleneck, SCALING)
+    contract = Contract(preset.name, preset.resolution, preset.bottleneck, preset.family.scaling)
     check_contract(backbone.path.read_bytes(), contract, backbone.precision)
     rows = bottlenecks_of(backbone.path.read_bytes(), photo_like()[None])
     assert rows.shape == (1, preset.bottleneck)

@@ -9,12 +9,13 @@ import pytest
 from support.garden import interpreted
 
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.keras_model import SCALING
+from edgeretrain.backbone.presets import get_preset
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.quantization.input_scaling import with_scaling
 from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
 
 MODELS = Path(__file__).parents[2] / "models"
+SCALING = get_preset("mobilenet_v1_100_224").family.scaling
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
-from edgeretrain.backbone.keras_model import SCALING
 from edgeretrain.backbone.presets import get_preset
 from edgeretrain.quantization.calibration import calibration_pixels
 from edgeretrain.quantization.int8_correction import STEPS, refine
@@ -17,6 +16,7 @@ from edgeretrain.tflite.flatbuffer import read_model, write_model
 
 MODELS = Path(__file__).parents[2] / "models"
 PRESET = "mobilenet_v1_100_224"
+SCALING = get_preset(PRESET).family.scaling
 
 
 def unexplained(bottlenecks: np.ndarray, exact: np.ndarray) -> float:

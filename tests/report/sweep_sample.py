@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from edgeretrain.backbone.presets import PRESETS
+from edgeretrain.evaluation.intervals import wilson
 from edgeretrain.precision import PRECISIONS
-from edgeretrain.report.figures import wilson
 from edgeretrain.sweep.budget import Budget
 from edgeretrain.sweep.choose import mark_front, nearest_miss, pick
 

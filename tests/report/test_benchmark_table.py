@@ -49,7 +49,7 @@ def test_a_warning_names_a_few(count: int, words: str) -> None:
 
 def test_names_are_never_markup_or_control_characters() -> None:
     text = shown(render_benchmark(results(result("run/[red]x\x1b[31m.tflite"), failure("[bold]y.tflite", error="[/]"))))
-    assert "[red]x\\u001b[31m" in text and "[bold]y" in text and "[/]" in text
+    assert "[red]x\\x1b[31m" in text and "[bold]y" in text and "[/]" in text
 
 
 def test_old_beside_new() -> None:

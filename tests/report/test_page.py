@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from edgeretrain.evaluation.figures import mistaken
 from edgeretrain.report import render_page
-from edgeretrain.report.figures import mistaken
 
 ODD = [
     "<script>alert(1)</script>",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edgeretrain.report.sweep_chart import BOTTOM, LEFT, RIGHT, TOP, line_path, pictures, place_names, scales, title_of
+from edgeretrain.report.sweep_chart import BOTTOM, LEFT, RIGHT, TOP, line_path, pictures, scales, title_of
 from edgeretrain.sweep.budget import Budget
 from report.sweep_sample import make_sweep
 
@@ -86,15 +86,16 @@ def test_any_models_have_a_scale(values: list[float], accuracies: list[float]) -
     assert axes.x_ticks[-1] <= axes.x_end
 
 
-def test_names_cover_neither_points_nor_each_other() -> None:
-    picture = pictures(make_sweep())["size"]
+@pytest.mark.parametrize("font_size", [12, 14])
+def test_names_cover_neither_points_nor_each_other(font_size: float) -> None:
+    picture = pictures(make_sweep(), font_size)["size"]
     boxes = []
     for dot in picture.dots:
         if dot.name:
             assert dot.text_x is not None and dot.text_y is not None
-            width = 6 * len(dot.name)
+            width = font_size / 2 * len(dot.name)
             left = dot.text_x - width if dot.anchor == "end" else dot.text_x
-            boxes.append((left, dot.text_y - 9, left + width, dot.text_y + 2))
+            boxes.append((left, dot.text_y - 0.75 * font_size, left + width, dot.text_y + 2))
     assert len(boxes) >= 3
     for index, (left, top, right, bottom) in enumerate(boxes):
         assert left >= LEFT
@@ -102,13 +103,6 @@ def test_names_cover_neither_points_nor_each_other() -> None:
             assert not (left < dot.x < right and top < dot.y < bottom)
         for other in boxes[index + 1 :]:
             assert not (left < other[2] and other[0] < right and top < other[3] and other[1] < bottom)
-
-
-def test_the_first_name_wins_the_room() -> None:
-    centres = [(200.0, 100.0), (201.0, 100.0)]
-    places = place_names(["one", "two"], centres, (150, 80, 203, 112), 6, 15, first=1)
-    assert places[0] is None
-    assert places[1] is not None
 
 
 def test_the_pick_has_a_name_off_the_front_too() -> None:
@@ -132,3 +126,9 @@ def test_details_of_a_point() -> None:
     ]
     candidate.update(latency_ms=None, latency=None, latency_error="killed", weakest=None)
     assert title_of(candidate).splitlines()[4:] == ["latency could not be measured"]
+
+
+def test_details_hold_no_character_that_an_svg_cannot() -> None:
+    (candidate,) = make_sweep(["mobilenet_v2_100_224"], ["int8"], labels=["a\x1b\nb", "c"] * 3)["candidates"]
+    candidate["weakest"]["label"] = "a\x1b\nb"
+    assert title_of(candidate).splitlines()[-1] == "weakest class a\\x1b\\nb, recall 75.0 %"

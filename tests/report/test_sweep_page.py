@@ -2,15 +2,19 @@ import base64
 import copy
 import hashlib
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgeretrain.backbone.families import FAMILIES
+from edgeretrain.backbone.presets import PRESETS
 from edgeretrain.report.sweep_figures import budget_text, failures, miss_text, short_name
 from edgeretrain.report.sweep_page import render_sweep_page
 from edgeretrain.sweep.budget import Budget
 from report.sweep_sample import PHOTOS, make_sweep
 
+REPORT = Path(__file__).parents[2] / "edgeretrain" / "report"
 THREE = ("mobilenet_v1_100_224", "mobilenet_v2_100_224", "mobilenet_v2_035_128")
 BUDGET = Budget(max_size=3_000_000, max_latency=20.0, min_accuracy=0.8)
 NO_WEIGHTS = "no weights in EDGERETRAIN_WEIGHTS, and no network"
@@ -71,8 +75,8 @@ def test_the_pick_stands_on_top_with_its_reason_and_interval(read_page: Any) -> 
 def test_the_nearest_miss_stands_there_when_nothing_fits(read_page: Any) -> None:
     sweep = make_sweep(THREE, budget=Budget(max_size=1000))
     text = " ".join(read_page(render_sweep_page(sweep)).text.split())
-    assert "Nothing keeps the budget. Nearest: " + sweep["nearest"]["preset"] in text
-    assert "where 1,000 are allowed" in text
+    assert "No model meets the budget. Nearest: " + sweep["nearest"]["preset"] in text
+    assert "at most 1,000 allowed" in text
 
 
 def test_without_budget_and_latency(read_page: Any) -> None:
@@ -170,10 +174,37 @@ def test_all_presets_in_all_precisions_stay_small(read_page: Any) -> None:
         ("mobilenet_v1_100_224", "V1 1.0/224 int8"),
         ("mobilenet_v2_035_96", "V2 0.35/96 int8"),
         ("nasnet_mobile", "NASNet int8"),
+        ("inception_v3", "Inception int8"),
     ],
 )
 def test_short_names(preset: str, name: str) -> None:
     assert short_name(make_sweep([preset], ["int8"])["candidates"][0]) == name
+
+
+def test_short_names_of_what_is_no_row_of_the_table() -> None:
+    assert short_name({"preset": "mobilenet_v1_025_128_logits", "precision": "int8"}) == "V1 0.25/128 logits int8"
+    assert short_name({"preset": "garden", "precision": "float16"}) == "garden float16"
+
+
+def test_every_family_and_own_backbones_have_a_colour_that_no_style_sheet_names() -> None:
+    one_each = [next(name for name, preset in PRESETS.items() if preset.family is family) for family in FAMILIES]
+    sweep = make_sweep([*one_each, "mobilenet_v2_100_224"], ["int8"])
+    sweep["candidates"][-1].update(preset="garden", architecture="theirs")
+    html = render_sweep_page(sweep)
+    sheet = "".join(path.read_text() for path in REPORT.glob("*.css"))
+    classes = re.findall(r'class="dot (family-\w+)', html)[: len(FAMILIES) + 1]
+    assert classes == [*(f"family-{family.name}" for family in FAMILIES), "family-own"]
+    for family in FAMILIES:
+        assert f".family-{family.name} {{ color: {family.light}; }}" in html
+        assert f"  .family-{family.name} {{ color: {family.dark}; }}" in html
+        assert f"</svg> {family.title}</span>" in html
+        assert not any(text in sheet for text in (family.name, family.light, family.dark))
+    light, dark = re.findall(r"\.family-own \{ color: (#\w{6}); \}", html)
+    assert light not in {family.light for family in FAMILIES}
+    assert dark not in {family.dark for family in FAMILIES}
+    assert "</svg> your own backbones</span>" in html
+    only = render_sweep_page(make_sweep([one_each[0]]))
+    assert set(re.findall(r"\.(family-\w+)", only)) == {f"family-{FAMILIES[0].name}"}
 
 
 @pytest.mark.parametrize(

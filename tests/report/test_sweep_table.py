@@ -60,8 +60,8 @@ def test_front_and_pick_are_marked_and_misses_are_told() -> None:
 
 def test_the_nearest_miss() -> None:
     text = " ".join(as_text(make_sweep(TWO, budget=Budget(max_size=1000))).split())
-    assert "Nothing keeps the budget. ~ Nearest: mobilenet_v2_035_128" in text
-    assert "where 1,000 are allowed" in text
+    assert "No model meets the budget. ~ Nearest: mobilenet_v2_035_128" in text
+    assert "at most 1,000 allowed" in text
 
 
 def test_without_latency_and_budget_there_are_no_columns_for_them() -> None:
@@ -85,6 +85,6 @@ def test_reasons_are_no_markup_and_no_escape_codes() -> None:
     sweep["latency"].update(where=reason, warnings=[reason])
     sweep["pick"]["reason"] = reason
     text = as_text(sweep)
-    assert text.count("[red]x[/red] \\u001b[31m") == 4
+    assert text.count("[red]x[/red] \\x1b[31m") == 4
     assert "Not retrained: [b] (int8): " in text
     assert "\x1b" not in text

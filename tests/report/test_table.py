@@ -50,7 +50,7 @@ def test_labels_are_no_markup_and_no_escape_codes(make_report):
     labels = ["[red]daisy[/red]", "\x1b[31mroses", "a\u202egpj.tulips"]
     text = as_text(render_evaluation(make_report(labels)["models"][0]["evaluation"]))
     assert "[red]daisy[/red]" in text
-    assert "\\u001b[31mroses" in text
+    assert "\\x1b[31mroses" in text
     assert "a\\u202egpj.tulips" in text
     assert "\x1b" not in text
     assert "\u202e" not in text

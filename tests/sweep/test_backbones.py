@@ -100,7 +100,7 @@ def test_one_vain_download_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == ["mobilenet_v1_025_128"]
     assert list(found) == [V1]
     assert [one["preset"] for one in failed] == ["mobilenet_v1_025_128", "mobilenet_v1_050_128"]
-    assert all("out of reach" in one["reason"] for one in failed)
+    assert all("cannot be reached" in one["reason"] for one in failed)
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -76,7 +76,7 @@ def test_luck_on_the_test_photos_alone_does_not_decide() -> None:
     assert chosen["preset"] == "good"
     assert "90.0 % of 100 test photos" in chosen["reason"]
     assert "the most accurate of all, by all 200" in chosen["reason"]
-    assert chosen["reason"].endswith("On the test photos alone lucky int8 did as well or better.")
+    assert chosen["reason"].endswith("On the test photos alone, lucky int8 did as well or better.")
 
 
 def test_without_latencies_the_smallest_is_picked() -> None:
@@ -97,7 +97,7 @@ def test_only_what_keeps_the_budget_is_picked() -> None:
     chosen = pick([candidate("best", 0.99, 900, misses=miss), candidate("poor", 0.5, 400)])
     assert chosen is not None
     assert chosen["preset"] == "poor"
-    assert "the only one that keeps the budget" in chosen["reason"]
+    assert "the only model that meets the budget" in chosen["reason"]
     assert pick([candidate("best", 0.99, 900, misses=miss)]) is None
 
 
@@ -115,9 +115,9 @@ def test_the_nearest_miss_says_what_it_lacks() -> None:
     assert nearest == {
         "preset": "too big",
         "precision": "int8",
-        "reason": "600 bytes where 500 are allowed.",
+        "reason": "600 bytes, at most 500 allowed.",
     }
-    assert "50.0 % top-1 where 90 % are asked" in str(nearest_miss(candidates[2:3], budget))
+    assert "50.0 % top-1, at least 90 % asked for" in str(nearest_miss(candidates[2:3], budget))
     assert "could not be measured" in str(nearest_miss(candidates[3:], budget))
 
 

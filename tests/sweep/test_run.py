@@ -177,7 +177,7 @@ def test_a_model_that_cannot_be_measured_is_told_and_keeps_no_latency(swept: Swe
 def test_nothing_fits_and_the_nearest_miss_is_named(swept: Sweep) -> None:
     result = swept(budget=Budget(max_size=1_000_000), latency=False)
     assert result["pick"] is None
-    assert "1,000,000 are allowed" in result["nearest"]["reason"]
+    assert "at most 1,000,000 allowed" in result["nearest"]["reason"]
     assert all(one["misses"] for one in result["candidates"])
 
 

@@ -1,6 +1,5 @@
-"""Figures that the terminal and the page both show, derived from the report."""
+"""What a report says of its models, in few figures: the weakest class, who is taken for whom, which file to ship."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,24 +7,8 @@ from typing import Any
 Evaluation = dict[str, Any]
 Report = dict[str, Any]
 
-_Z = 1.959963984540054
-"""Two-sided 95 % point of the normal distribution."""
-
 TOLERANCE = 0.01
 """Top-1 that may be given up for a smaller file when one is suggested."""
-
-
-def wilson(top1: float, photos: int) -> tuple[float, float]:
-    """95 % interval of an accuracy measured on so many photos; (0, 1) for none.
-
-    Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927, pages 209 to 212), without continuity
-    correction: unlike plus or minus 1.96 standard errors it stays sensible near 100 % and for few photos.
-    """
-    if photos == 0:
-        return 0.0, 1.0
-    spread = _Z * math.sqrt(top1 * (1 - top1) / photos + _Z**2 / (4 * photos**2))
-    centre, scale = top1 + _Z**2 / (2 * photos), 1 + _Z**2 / photos
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def weakest_class(evaluation: Evaluation) -> tuple[str, float] | None:
@@ -108,7 +91,7 @@ def mistaken(report: Report) -> list[Mistaken]:
         line = (precision, mistake["predicted"], mistake["score"], mistake["label_score"])
         said.setdefault((mistake["photo"], mistake["label"]), []).append(line)
     photos = [Mistaken(photo, label, tuple(lines)) for (photo, label), lines in said.items()]
-    return sorted(photos, key=lambda each: (-each.score, each.photo))
+    return sorted(photos, key=lambda photo: (-photo.score, photo.photo))
 
 
 def _mistakes(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,0 +1,3 @@
+from report.conftest import make_report, report
+
+__all__ = ["make_report", "report"]
