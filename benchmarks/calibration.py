@@ -9,7 +9,7 @@ k-fold, the same folds for every choice).
 
 import argparse
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +56,9 @@ def main() -> None:
         print(f"| {choice} | {count} | {' | '.join(cells)} |", flush=True)
 
 
-def _choices(root: Path, size: int) -> Iterable[tuple[str, int, Callable[[], Iterable[Pixels]]]]:
-    def photos(folder: Path | None, count: int, seed: int = 0) -> Callable[[], Iterable[Pixels]]:
-        return lambda: calibration_pixels(folder, size, count=count, seed=seed)
+def _choices(root: Path, size: int) -> Iterable[tuple[str, int, Iterable[Pixels]]]:
+    def photos(folder: Path | None, count: int, seed: int = 0) -> Iterable[Pixels]:
+        return calibration_pixels(folder, size, count=count, seed=seed)
 
     def recoloured(count: int) -> Iterable[Pixels]:
         rng = np.random.default_rng(0)
@@ -74,11 +74,11 @@ def _choices(root: Path, size: int) -> Iterable[tuple[str, int, Callable[[], Ite
         yield "crops of scikit-image's photographs", count, photos(None, count)
     for seed in (1, 2):
         yield f"the same, seed {seed}", 128, photos(None, 128, seed)
-    yield "the same, colour channels shuffled", 128, lambda: recoloured(128)
+    yield "the same, colour channels shuffled", 128, recoloured(128)
     for name in SETS:
         for count in (28, 128):
             yield name, count, photos(root / name, count)
-    yield "uniform noise", 128, lambda: noise(128)
+    yield "uniform noise", 128, noise(128)
 
 
 def _photos(folder: Path, size: int) -> tuple[Pixels, npt.NDArray[np.int64]]:

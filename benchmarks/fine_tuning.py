@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from folds import machine, table
 
-from edgeretrain.cli.retrain import parse_precisions
+from edgeretrain.cli.options import parse_precisions
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning.options import parse_layers
 from edgeretrain.options import Options

@@ -77,7 +77,7 @@ def _variants(name: str) -> list[bytes]:
     """The float32 file, and an int8 one for each of CHOICES."""
     network = frozen_preset(name)
     photos = list(calibration_pixels(None, network.size))
-    float32, int8 = convert(network, "float32"), convert(network, "int8", lambda: photos)
+    float32, int8 = convert(network, "float32"), convert(network, "int8", photos)
     return [float32, *(refine(int8, float32, photos, network.scaling, steps=steps)[0] for _, steps in CHOICES)]
 
 

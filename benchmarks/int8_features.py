@@ -65,7 +65,7 @@ def _files(name: str) -> tuple[FrozenNetwork, bytes, list[bytes]]:
     """The network, its float32 file, and the int8 file of each of COLUMNS."""
     network = frozen_preset(name)
     photos = list(calibration_pixels(None, network.size))
-    float32, int8 = convert(network, "float32"), convert(network, "int8", lambda: photos)
+    float32, int8 = convert(network, "float32"), convert(network, "int8", photos)
     steps = [refine(int8, float32, photos, network.scaling, steps=STEPS[:count])[0] for count in (1, 2)]
     return network, float32, [_by_tensorflow(network, photos), int8, *steps]
 
@@ -87,7 +87,7 @@ def _calibrated_on(network: FrozenNetwork, float32: bytes, photos: Sequence[Phot
     others = [photo for number, photo in enumerate(photos) if number % every]
     spread = np.linspace(0, len(others) - 1, DEFAULT_COUNT).astype(int)
     own = list(np.random.default_rng(0).permutation(_pixels([others[index] for index in spread], network.size)))
-    return refine(convert(network, "int8", lambda: own), float32, own, network.scaling)[0]
+    return refine(convert(network, "int8", own), float32, own, network.scaling)[0]
 
 
 def _pixels(photos: Sequence[Photo], size: int) -> Pixels:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -40,7 +41,7 @@ def main() -> None:
     image = tf.keras.Input((SIZE, SIZE, 3))
     model = tf.keras.Model(image, head(backbone(image / 127.5 - 1)))
 
-    def representative_dataset():
+    def representative_dataset() -> Iterator[list[tf.Tensor]]:
         for images, _ in data.unbatch().batch(1).shuffle(1000, seed=0).take(CALIBRATION_PHOTOS):
             yield [images]
 

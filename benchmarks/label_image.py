@@ -23,9 +23,9 @@ def main(model: str, labels_file: str, photo: str) -> None:
     interpreter.allocate_tensors()
     details, output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     height, width = details["shape"][1:3]
-    pixels = np.expand_dims(Image.open(photo).resize((width, height)), axis=0)
+    pixels = np.expand_dims(np.asarray(Image.open(photo).resize((width, height))), axis=0)
     if details["dtype"] == np.float32:
-        pixels = (np.float32(pixels) - MEAN) / STD
+        pixels = (pixels.astype(np.float32) - MEAN) / STD
     interpreter.set_tensor(details["index"], pixels)
     start = time.time()
     interpreter.invoke()

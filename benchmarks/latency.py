@@ -86,9 +86,10 @@ def overhead(work: Callable[[], object]) -> tuple[float, float]:
 def one_millisecond_model(folder: Path) -> Path:
     """One FULLY_CONNECTED layer of 4 million weights: about a millisecond."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    from benchmark.tiny_models import classifier
+    from benchmark.tiny_models import classifier  # type: ignore[import-not-found]
 
-    return classifier(folder / "one.tflite", shape=(1, 128, 128, 3), classes=80)
+    made: Path = classifier(folder / "one.tflite", shape=(1, 128, 128, 3), classes=80)
+    return made
 
 
 def main() -> None:

@@ -24,10 +24,11 @@ from PIL import Image
 from edgeretrain.backbone import find_backbone
 from edgeretrain.data.photos import Photo, find_photos, list_photos
 from edgeretrain.features.extract import Column, Extractor
+from edgeretrain.precision import Precision
 from edgeretrain.tflite.runtime import Network
 from edgeretrain.threads import available_cores
 
-PRECISIONS = ("float32", "int8")
+PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
 ROUNDS = 5
 
 
