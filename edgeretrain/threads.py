@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from threadpoolctl import threadpool_limits
+from edgeretrain.errors import EdgeretrainError
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -18,6 +18,16 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def check_threads(threads: int) -> None:
+    """Whether a model can run on so many threads.
+
+    Raises:
+        EdgeretrainError: there is none.
+    """
+    if threads < 1:
+        raise EdgeretrainError(f"threads must be at least 1, not {threads}.")
+
+
 def one_blas_thread(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     """Run the function with single-threaded BLAS.
 
@@ -27,6 +37,8 @@ def one_blas_thread(function: Callable[_Args, _Result]) -> Callable[_Args, _Resu
 
     @functools.wraps(function)
     def limited(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        from threadpoolctl import threadpool_limits  # whoever only classifies does without it
+
         with threadpool_limits(limits=1, user_api="blas"):
             return function(*args, **kwargs)
 

@@ -18,6 +18,8 @@ from edgeretrain.files.run_folder import check_apart
 from edgeretrain.options import Options
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
+from edgeretrain.records.benchmark import Benchmark
+from edgeretrain.records.json_form import to_json
 from edgeretrain.sweep.backbones import SMALL, Failure, failures, gather_backbones, select_presets, told
 from edgeretrain.sweep.budget import Budget, Candidate
 from edgeretrain.sweep.candidates import add_latency, make_candidate
@@ -34,6 +36,7 @@ from edgeretrain.sweep.folder import (
 )
 from edgeretrain.sweep.meter import Meter
 from edgeretrain.tflite.runtime import load_runtime
+from edgeretrain.threads import check_threads
 from edgeretrain.training.retrain import retrain
 from edgeretrain.version import __version__
 
@@ -88,8 +91,7 @@ def sweep(
         raise EdgeretrainError("A --max-latency cannot be kept without measuring. Leave out --no-latency.")
     if device is not None and not latency:
         raise EdgeretrainError(f"There is nothing to do on {device} without measuring. Leave out --no-latency.")
-    if threads < 1:
-        raise EdgeretrainError(f"{threads} threads cannot run a model. Use 1 or more.")
+    check_threads(threads)
     names = select_presets(presets)
     precisions = [precision for precision in PRECISIONS if precision in precisions]
     if not precisions:
@@ -207,13 +209,16 @@ def _retrain_what_works(
 def _measurement(device: str | None, threads: int, runtime: str | None, progress: Progress) -> Measure:
     """The benchmark, here or on the device. Without end-to-end times: decoding a photo costs all models the same."""
     given: dict[str, Any] = {"threads": [threads], "runtime": runtime, "end_to_end": False, "progress": progress}
+    measure: Callable[..., Benchmark]
     if device is None:
         from edgeretrain.benchmark import benchmark
 
-        return partial(benchmark, **given)
-    from edgeretrain.remote import benchmark_on
+        measure = partial(benchmark, **given)
+    else:
+        from edgeretrain.remote import benchmark_on
 
-    return partial(benchmark_on, device, **given)
+        measure = partial(benchmark_on, device, **given)
+    return lambda models, **duration: to_json(measure(models, **duration))
 
 
 def _try_device(measure: Measure, backbones: dict[str, list[Backbone]]) -> None:

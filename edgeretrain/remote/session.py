@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from edgeretrain.benchmark.results import PROTOCOL
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.progress import Progress
+from edgeretrain.records.benchmark import PROTOCOL, Benchmark
+from edgeretrain.records.json_form import NewerSchemaError, RecordError, from_json
 from edgeretrain.remote.address import Address
 from edgeretrain.remote.connection import Connection
 from edgeretrain.version import __version__
@@ -26,8 +27,8 @@ class SentModel:
     sha256: str
 
 
-class Visit:
-    """A stay on the device: from the agent's first word to the benchmark's result."""
+class RemoteSession:
+    """A conversation with the agent on a device, from its first word to the benchmark's result."""
 
     def __init__(self, address: Address, connection: Connection, sent: list[SentModel]) -> None:
         self._address = address
@@ -139,38 +140,53 @@ class Visit:
             )
         return f"It is {machine}: no TFLite runtime is published for it. Use a 64-bit ARM or x86 device."
 
-    def result(self, ended: dict[str, Any]) -> dict[str, Any]:
+    def result(self, ended: dict[str, Any]) -> Benchmark:
         """The benchmark's result out of what it printed, in the caller's names."""
-        result = _find_json(ended["out"])
-        if result is None:
+        content = _find_json(ended["out"])
+        if content is None:
             self._explain(ended)
-        if result.get("protocol") != PROTOCOL:
-            theirs = result.get("protocol")
+        theirs = content.get("protocol")
+        if theirs != PROTOCOL:
             if isinstance(theirs, int) and theirs > PROTOCOL:
                 raise self._error(
                     f"edgeretrain {self._found['version']} there measures by protocol {theirs}, this one by "
                     f"{PROTOCOL}. Update it here: pip install --upgrade edgeretrain"
                 )
             self._outdated(f"edgeretrain {self._found['version']} there measures by another protocol")
-        figures = result.get("results")
-        named = [one for one in figures if isinstance(one, dict)] if isinstance(figures, list) else []
-        whole = {str(one.get("model")) for one in named} == set(self._sent)
-        if not whole or not isinstance(result.get("environment"), dict):
-            raise self._error("its answer does not hold the figures of the models. Update edgeretrain there and here.")
-        for one in named:
-            model = self._sent[one["model"]]
-            if one.get("sha256", model.sha256) != model.sha256:
+        self._check_files(content)
+        try:
+            return from_json(Benchmark, self._renamed(content))
+        except NewerSchemaError as error:
+            raise self._error(
+                f"edgeretrain {self._found['version']} there is too new for this one ({error}). Update it here: pip "
+                "install --upgrade edgeretrain"
+            ) from None
+        except RecordError as error:
+            raise self._incomplete(str(error)) from None
+
+    def _check_files(self, content: dict[str, Any]) -> None:
+        """Whether the figures are those of the files that were sent; names are still the device's."""
+        results = content.get("results")
+        results = [result for result in results if isinstance(result, dict)] if isinstance(results, list) else []
+        if {str(result.get("model")) for result in results} != set(self._sent):
+            raise self._incomplete("results are not those of the models that were sent")
+        for result in results:
+            model = self._sent[result["model"]]
+            if result.get("sha256", model.sha256) != model.sha256:
                 raise self._error(f"it measured another file than {model.path}. Run it again.")
-        renamed: dict[str, Any] = self._renamed(result)
-        return renamed
+
+    def _incomplete(self, problem: str) -> EdgeretrainError:
+        return self._error(
+            f"its answer does not hold the figures of the models ({problem}). Update edgeretrain there and here."
+        )
 
     def _renamed(self, value: Any) -> Any:
         if isinstance(value, str):
             return re.sub(r"model-\d{4,}\.tflite", self._local_name, value)
         if isinstance(value, list):
-            return [self._renamed(one) for one in value]
+            return [self._renamed(entry) for entry in value]
         if isinstance(value, dict):
-            return {key: self._renamed(one) for key, one in value.items()}
+            return {key: self._renamed(entry) for key, entry in value.items()}
         return value
 
     def _local_name(self, match: re.Match[str]) -> str:
@@ -179,7 +195,7 @@ class Visit:
 
     def _explain(self, ended: dict[str, Any]) -> NoReturn:
         code = ended["code"]
-        said: str = self._renamed(ended["told"][-1] if ended["told"] else "").removeprefix("error: ")
+        said: str = self._renamed(ended["stderr"][-1] if ended["stderr"] else "").removeprefix("error: ")
         if code == 2 and "No such command" in said:
             self._outdated(f"edgeretrain {self._found['version']} there has no `benchmark`")
         if "No runtime for .tflite files" in said:
