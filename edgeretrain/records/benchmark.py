@@ -139,7 +139,7 @@ class MachineState:
         throttled: the Raspberry Pi firmware's flags, hexadecimal, such as `0x50000`. None: it is no Raspberry Pi.
         throttle_count: how often an Intel CPU slowed itself down because of heat since the start, summed over its
             cores. None: the system does not tell.
-        load_average: of the last minute: how many processes ran or waited for a core. None: the system does not tell.
+        load_average: of the last minute: how many ran or waited for a core [processes]. None: the system does not tell.
     """
 
     temperature_c: float | None
