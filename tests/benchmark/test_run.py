@@ -21,7 +21,7 @@ from edgeretrain.backbone import find_backbone
 from edgeretrain.benchmark import activity, benchmark, process, read_results
 from edgeretrain.benchmark import run as run_module
 from edgeretrain.benchmark.environment import Machine
-from edgeretrain.benchmark.subject import Subject
+from edgeretrain.benchmark.model_under_test import ModelUnderTest
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.records.benchmark import Benchmark
 from edgeretrain.records.json_form import to_json
@@ -232,10 +232,10 @@ def test_photos_are_shown_whole(tmp_path: Path) -> None:
     flat = put(tmp_path / "flat.png", b"")
     Image.new("RGB", (9, 5), (255, 0, 0)).save(flat)
     path = tiny_models.classifier(tmp_path / "a.tflite")
-    subject = Subject(path, threads=1, runtime=load_runtime())
-    subject.prepare(path)
+    tested = ModelUnderTest(path, threads=1, runtime=load_runtime())
+    tested.prepare(path)
     scores = Network(path)(np.full((8, 8, 3), (255, 0, 0), np.uint8))
-    assert subject.photo_runner([flat])() == str(scores.argmax())
+    assert tested.photo_runner([flat])() == str(scores.argmax())
 
 
 @pytest.mark.parametrize(
