@@ -14,6 +14,7 @@ from edgeretrain.records.benchmark import Benchmark
 from edgeretrain.records.json_form import to_json
 from edgeretrain.remote.address import Address
 from edgeretrain.remote.connection import Connection
+from edgeretrain.remote.messages import Message, read_message
 from edgeretrain.remote.session import RemoteSession, SentModel
 
 SENT = SentModel(Path("a folder/model.tflite"), "model-0000.tflite", 0, "ab")
@@ -30,8 +31,8 @@ class Agent:
     def __init__(self, *messages: dict[str, Any]) -> None:
         self._messages = list(messages)
 
-    def receive(self) -> dict[str, Any]:
-        return self._messages.pop(0)
+    def receive(self) -> Message:
+        return read_message(self._messages.pop(0))
 
 
 def converse(*messages: dict[str, Any]) -> Benchmark:
