@@ -18,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeretrain.backbone import find_backbone
-from edgeretrain.benchmark import RUNS, SECONDS, benchmark
+from edgeretrain.benchmark import benchmark
 from edgeretrain.benchmark.clock import measure, no_garbage_collection
+from edgeretrain.records.benchmark import RUNS, SECONDS
 from edgeretrain.tflite.greeting import without_greeting
 from edgeretrain.tflite.runtime import load_runtime
 
@@ -35,8 +36,8 @@ TURNS, RUNS_A_TURN = 301, 10
 
 def ours(model: Path, threads: int = 1) -> float:
     """Median of the inference, ms."""
-    (result,) = benchmark([model], threads=[threads], runs=RUNS, seconds=SECONDS, end_to_end=False)["results"]
-    return float(result["inference_ms"]["median"])
+    (result,) = benchmark([model], threads=[threads], runs=RUNS, seconds=SECONDS, end_to_end=False).measured
+    return result.inference_ms.median
 
 
 def theirs(model: Path, threads: int = 1, runs: int = RUNS) -> float:

@@ -12,7 +12,7 @@ import argparse
 import importlib.util
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--repeat", type=int, default=7)
     options = parser.parse_args()
+    photos: Iterable[tuple[str, bytes]]
     if options.photos:
         photos = ((path.name, path.read_bytes()) for path in sorted(options.photos.rglob("*.jp*g")))
     else:

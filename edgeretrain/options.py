@@ -16,11 +16,11 @@ class Options:
 
     Attributes:
         fit: how a photo is made square: `squash` or `crop`.
-        validation_percentage, testing_percentage: share of the photos held out, for choosing the head's strength and
-            for the verdict.
+        validation_percentage: share of the photos held out for choosing the head's strength [%].
+        testing_percentage: share of the photos held out for the verdict [%].
         class_weight: `balanced` gives every class the same say, `none` every photo.
         flip_left_right: train on the mirrored photos too.
-        sgd: train the head as retrain.py did, in place of logistic regression.
+        sgd: train the head as retrain.py did. None: by logistic regression.
         seed: of SGD; logistic regression and the split have no chance in them.
     """
 

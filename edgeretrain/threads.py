@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from threadpoolctl import threadpool_limits
+from edgeretrain.errors import EdgeretrainError
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -30,6 +30,8 @@ class _OneBlasThread:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
+                from threadpoolctl import threadpool_limits  # whoever only classifies does without it
+
                 self._limits = threadpool_limits(limits=1, user_api="blas")
             self._inside += 1
 
@@ -41,6 +43,16 @@ class _OneBlasThread:
 
 
 _ONE_BLAS_THREAD = _OneBlasThread()
+
+
+def check_threads(threads: int) -> None:
+    """Whether a model can run on so many threads.
+
+    Raises:
+        EdgeretrainError: there is none.
+    """
+    if threads < 1:
+        raise EdgeretrainError(f"threads must be at least 1, not {threads}.")
 
 
 def one_blas_thread(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:

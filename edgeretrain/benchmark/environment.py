@@ -1,4 +1,4 @@
-"""What the figures were measured on, and what kept the machine busy or slow meanwhile.
+"""The machine that the figures are measured on.
 
 Everything is read below a root, `/` unless a test says otherwise; what a system does not tell is None.
 """
@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from edgeretrain.records.benchmark import MachineFacts, MachineState
 from edgeretrain.threads import available_cores
 
 ROOT = Path("/")
@@ -53,32 +53,32 @@ class Machine:
         self._root = root
         self._vcgencmd = vcgencmd
 
-    def describe(self) -> dict[str, Any]:
-        """What does not change: machine, cpu, architecture, cores, os, kernel, governors, memory, emulation."""
+    def facts(self) -> MachineFacts:
+        """What does not change."""
         board, cpu = self.board(), self.cpu()
-        return {
-            "machine": board or cpu or platform.node() or "unknown",
-            "board": board,
-            "cpu": cpu,
-            "architecture": platform.machine(),
-            "cores": available_cores(),
-            "cores_present": os.cpu_count(),
-            "os": self._os(),
-            "kernel": f"{platform.system()} {platform.release()}",
-            "governors": self.governors(),
-            "memory_bytes": self.memory("MemTotal:"),
-            "emulation": self.emulation(platform.machine()),
-        }
+        return MachineFacts(
+            machine=board or cpu or platform.node() or "unknown",
+            board=board,
+            cpu=cpu,
+            architecture=platform.machine(),
+            cores=available_cores(),
+            cores_present=os.cpu_count(),
+            os=self._os(),
+            kernel=f"{platform.system()} {platform.release()}",
+            governors=self.governors(),
+            memory_bytes=self.memory("MemTotal:"),
+            emulation=self.emulation(platform.machine()),
+        )
 
-    def state(self) -> dict[str, Any]:
-        """What changes: temperature_c, throttled (see `throttled`), throttle_count, load_average (1 minute)."""
+    def state(self) -> MachineState:
+        """What changes."""
         load = self._text("proc/loadavg")
-        return {
-            "temperature_c": self.temperature(),
-            "throttled": self.throttled(),
-            "throttle_count": self.throttle_count(),
-            "load_average": float(load.split()[0]) if load else None,
-        }
+        return MachineState(
+            temperature_c=self.temperature(),
+            throttled=self.throttled(),
+            throttle_count=self.throttle_count(),
+            load_average=float(load.split()[0]) if load else None,
+        )
 
     def board(self) -> str | None:
         """`Raspberry Pi 4 Model B Rev 1.4`."""
@@ -99,11 +99,11 @@ class Machine:
         found = re.search(r'^PRETTY_NAME="?([^"\n]+)', self._text("etc/os-release") or "", re.MULTILINE)
         return found[1] if found else platform.platform(terse=True)
 
-    def governors(self) -> list[str] | None:
+    def governors(self) -> tuple[str, ...] | None:
         """What sets the CPU frequency: each governor in use, `performance` among them or not; None if not told."""
         files = (self._root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
         found = {text for file in files if (text := _read(file))}
-        return sorted(found) or None
+        return tuple(sorted(found)) or None
 
     def memory(self, field: str) -> int | None:
         """A line of /proc/meminfo, such as `MemAvailable:`, in bytes."""
@@ -124,9 +124,9 @@ class Machine:
         return max(degrees, default=None)
 
     def throttled(self) -> str | None:
-        """The Raspberry Pi firmware's flags, hexadecimal: `0x50000`; see `claims` for their meaning."""
-        told = self._vcgencmd() or self._text("sys/devices/platform/soc/soc:firmware/get_throttled") or ""
-        found = re.fullmatch(r"(?:throttled=)?(?:0x)?([0-9a-fA-F]+)", told.strip())
+        """The Raspberry Pi firmware's flags, hexadecimal: `0x50000`; see `validity` for their meaning."""
+        flags = self._vcgencmd() or self._text("sys/devices/platform/soc/soc:firmware/get_throttled") or ""
+        found = re.fullmatch(r"(?:throttled=)?(?:0x)?([0-9a-fA-F]+)", flags.strip())
         return f"{int(found[1], 16):#x}" if found else None
 
     def throttle_count(self) -> int | None:

@@ -9,13 +9,13 @@ _RESET = Path("/proc/self/clear_refs")
 
 
 def resident_bytes() -> int | None:
-    """Resident set size now; where there is no /proc (macOS) the largest so far, None where neither is told."""
-    return _status_bytes("VmRSS:") if _STATUS.exists() else _largest_told()
+    """Resident set size now; where there is no /proc (macOS) the largest so far; None on Windows."""
+    return _status_bytes("VmRSS:") if _STATUS.exists() else _largest_so_far()
 
 
 def peak_bytes() -> int | None:
     """The largest resident set size since `forget_peak` (Linux) or since the process began; None on Windows."""
-    return _status_bytes("VmHWM:") if _STATUS.exists() else _largest_told()
+    return _status_bytes("VmHWM:") if _STATUS.exists() else _largest_so_far()
 
 
 def forget_peak() -> None:
@@ -31,7 +31,7 @@ def _status_bytes(field: str) -> int | None:
     return None
 
 
-def _largest_told() -> int | None:
+def _largest_so_far() -> int | None:
     try:
         import resource
     except ImportError:  # Windows

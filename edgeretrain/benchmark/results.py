@@ -5,12 +5,10 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
-
-PROTOCOL = 1
-"""Raised when the figures of two versions can no longer be compared."""
+from edgeretrain.records.benchmark import PROTOCOL, Benchmark, BenchmarkResult
+from edgeretrain.records.json_form import Json, NewerSchemaError, RecordError, from_json, to_json
 
 _AGAIN = "Make one with `edgeretrain benchmark --json`."
 
@@ -25,62 +23,54 @@ _COLUMNS = (
 )
 
 
-def read_results(path: Path) -> dict[str, Any]:
-    """What `benchmark` once returned, from its JSON file.
+def read_results(path: Path) -> Benchmark:
+    """A benchmark from the JSON file that `edgeretrain benchmark --json` wrote, today or in an earlier version.
 
     Raises:
         EdgeretrainError: the file cannot be read, or is no results file, or one of another protocol.
     """
     try:
-        results = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise EdgeretrainError(f"{path}: cannot be read ({error.strerror}). {_AGAIN}") from None
     except (ValueError, RecursionError):
         raise EdgeretrainError(f"{path}: this is not JSON, or cut off. {_AGAIN}") from None
-    if not isinstance(results, dict) or "protocol" not in results or "edgeretrain" not in results:
+    if not isinstance(content, dict) or "protocol" not in content or "edgeretrain" not in content:
         raise EdgeretrainError(f"{path}: this is not a benchmark's results file. {_AGAIN}")
-    if results["protocol"] != PROTOCOL:
+    if content["protocol"] != PROTOCOL:
         raise EdgeretrainError(
-            f"{path}: it was measured by protocol {results['protocol']}, this edgeretrain measures by protocol "
+            f"{path}: it was measured by protocol {content['protocol']}, this edgeretrain measures by protocol "
             f"{PROTOCOL}: the figures cannot be compared. Measure again with `edgeretrain benchmark --json`."
         )
     try:
-        whole = bool(results["results"]) and all(map(_is_result, results["results"]))
-        names = [results["environment"][key] for key in ("machine", "architecture", "cores", "runtime")]
-        whole = whole and all(isinstance(warning, str) for warning in results["warnings"]) and None not in names
-    except (KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise EdgeretrainError(f"{path}: this results file is damaged. {_AGAIN}")
-    return results
+        benchmark = from_json(Benchmark, content)
+    except NewerSchemaError as error:
+        raise EdgeretrainError(
+            f"{path}: a newer edgeretrain wrote it ({error}). Update this one: pip install --upgrade edgeretrain"
+        ) from None
+    except RecordError as error:
+        raise EdgeretrainError(f"{path}: this results file is damaged ({error}). {_AGAIN}") from None
+    if not benchmark.results:
+        raise EdgeretrainError(f"{path}: this results file is damaged (results is empty). {_AGAIN}")
+    return benchmark
 
 
-def _is_result(result: dict[str, Any]) -> bool:
-    known = isinstance(result["model"], str) and isinstance(result["threads"], int)
-    if "error" in result:
-        return known and isinstance(result["error"], str)
-    inference, end_to_end = result["inference_ms"], result["end_to_end_ms"]
-    numbers = [result[name] for name in ("bytes", "compressed_bytes", "initialization_ms", "first_inference_ms")]
-    numbers += [result["throughput_per_second"] or 0, result["peak_memory_bytes"] or 0]
-    numbers += [inference["median"], inference["p90"], 0 if end_to_end is None else end_to_end["median"]]
-    return known and all(isinstance(number, (int, float)) and number >= 0 for number in numbers)
-
-
-def as_csv(results: dict[str, Any]) -> str:
+def as_csv(benchmark: Benchmark) -> str:
     """One row per result, nested names joined by dots; warnings joined by blanks, what is not known empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    environment = results["environment"]
-    for result in results["results"]:
-        shown = {**result, "warnings": " ".join(result.get("warnings", []))}
-        shown |= {"machine": environment["machine"], "date": environment.get("date")}
-        writer.writerow([_value(shown, column) for column in _COLUMNS])
+    environment = benchmark.environment
+    for result in benchmark.results:
+        warnings = result.warnings if isinstance(result, BenchmarkResult) else ()
+        cells = {**to_json(result), "warnings": " ".join(warnings)}
+        cells |= {"machine": environment.machine, "date": environment.date}
+        writer.writerow([_cell(cells, column) for column in _COLUMNS])
     return text.getvalue()
 
 
-def _value(result: dict[str, Any], column: str) -> Any:
-    value: Any = result
+def _cell(cells: dict[str, Json], column: str) -> Json:
+    value: Json = cells
     for name in column.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value

@@ -2,32 +2,38 @@
 
 import contextlib
 import datetime
-import os
 import platform
 import tempfile
-import time
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import PIL
 
-from edgeretrain.benchmark.claims import machine_warnings, result_warnings
+from edgeretrain.benchmark.activity import ActivityWatch
 from edgeretrain.benchmark.environment import Machine
 from edgeretrain.benchmark.photos import HEIGHT, WIDTH, find_given, made_up_jpeg
 from edgeretrain.benchmark.process import WorkerFailed, WorkerProcess
-from edgeretrain.benchmark.results import PROTOCOL
-from edgeretrain.benchmark.sizes import model_sizes
+from edgeretrain.benchmark.sizes import ModelSizes, model_sizes
 from edgeretrain.benchmark.statistics import summarise
+from edgeretrain.benchmark.validity import machine_warnings, result_warnings
+from edgeretrain.benchmark.worker import LoadedModel
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.progress import Progress, silent
+from edgeretrain.records.benchmark import (
+    PROTOCOL,
+    RUNS,
+    SECONDS,
+    Benchmark,
+    BenchmarkFailure,
+    BenchmarkResult,
+    Environment,
+)
+from edgeretrain.records.json_form import from_json
 from edgeretrain.tflite.runtime import Runtime, load_runtime
+from edgeretrain.threads import check_threads
 from edgeretrain.version import __version__
-
-RUNS, SECONDS = 50, 1.0
-"""As LiteRT's benchmark_model: whichever takes longer."""
 
 MAX_SECONDS = 150.0
 """As benchmark_model: after so many seconds a slow model has fewer runs than asked."""
@@ -38,7 +44,6 @@ WARMUP_SECONDS = 0.5
 SLICES = 10
 """Turns that each worker gets."""
 
-_BUSY_SECONDS = 0.5
 _MEMORY_SHARE = 0.5  # of what is available, for all workers that live at once
 _PROCESS_BYTES = {"tensorflow": 600 << 20}  # Python with this runtime
 _OTHER_PROCESS_BYTES = 100 << 20
@@ -51,12 +56,12 @@ class _Job:
 
     model: Path
     threads: int
-    sizes: dict[str, Any]
+    sizes: ModelSizes
     worker: WorkerProcess | None = None
-    loaded: dict[str, Any] = field(default_factory=dict)
-    inference: "array[int]" = field(default_factory=lambda: array("q"))
+    loaded: LoadedModel | None = None
+    inference: "array[int]" = field(default_factory=lambda: array("q"))  # nanoseconds of each run
     end_to_end: "array[int]" = field(default_factory=lambda: array("q"))
-    error: str | None = None
+    error: str = ""
 
 
 def benchmark(
@@ -70,7 +75,7 @@ def benchmark(
     xnnpack: bool = True,
     end_to_end: bool = True,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Benchmark:
     """Measure size, latency and memory of TFLite models on this machine.
 
     Each model runs in a process of its own per thread count; they measure in turns, one at a time, so that a drift of
@@ -85,21 +90,6 @@ def benchmark(
         xnnpack: let the runtime use its XNNPACK delegate, as it does by default.
         end_to_end: also measure from a photo's bytes to its label.
 
-    Returns:
-        plain JSON. `edgeretrain`: version; `protocol`: PROTOCOL; `environment`: see `Machine.describe`, and date (UTC),
-        runtime, python, pillow, busy_before (share of all CPU time in the half second before), busy_by_others and
-        stolen (shares while measuring), before and after (see `Machine.state`), photos (what the end-to-end times were
-        measured on), groups (measured one after the other; 1 unless memory is short); `warnings`: what weakens all
-        figures; `results`: for each model in the order given, for each thread count in the order given:
-
-        model (path as given), threads, and either error, or: sha256; bytes, weight_bytes, compressed_bytes
-        (`model_sizes`); runtime; delegate (XNNPACK, none, or None if not known); initialization_ms: construct and
-        allocate; first_inference_ms; warmup: runs and mean_ms; inference_ms: `summarise` of the interpreter's invoke
-        alone; throughput_per_second: 1000 / its mean; end_to_end_ms: likewise from a JPEG's bytes in memory to its
-        label, None where left out; end_to_end_note: why, or what it lacks; peak_memory_bytes: resident memory at its
-        highest from before loading to after the warm-up, less what the process held before, None if not known;
-        warnings: what is doubtful about this result.
-
     Raises:
         EdgeretrainError: a count below 1, a file that is missing or no TFLite model, a photo that cannot be read, or
             no such runtime.
@@ -109,33 +99,37 @@ def benchmark(
     chosen = load_runtime(runtime)
     given = find_given(photos) if end_to_end else []
     machine = Machine()
-    environment = {
-        **machine.describe(),
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "runtime": str(chosen),
-        "python": platform.python_version(),
-        "pillow": PIL.__version__,
-    }
+    facts = machine.facts()
+    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     groups = _groups(jobs, chosen, machine)
     with _photo_files(given, wanted=end_to_end) as files:
-        environment |= {"photos": _photos_told(given, files), "groups": len(groups)}
-        with _watched(machine, environment):
+        photos_described = _describe_photos(given, files)
+        with ActivityWatch(machine) as watch:
             for group in groups:
                 _measure_group(group, chosen, xnnpack, runs, seconds, files, progress)
-    return {
-        "edgeretrain": __version__,
-        "protocol": PROTOCOL,
-        "environment": environment,
-        "warnings": machine_warnings(environment),
-        "results": [_result(job, environment["cores"], runs) for job in jobs],
-    }
+    environment = Environment(
+        **vars(facts),
+        date=date,
+        runtime=str(chosen),
+        python=platform.python_version(),
+        pillow=PIL.__version__,
+        photos=photos_described,
+        groups=len(groups),
+        **vars(watch.activity),
+    )
+    return Benchmark(
+        edgeretrain=__version__,
+        protocol=PROTOCOL,
+        environment=environment,
+        warnings=tuple(machine_warnings(environment)),
+        results=tuple(_result(job, facts.cores, runs) for job in jobs),
+    )
 
 
 def _check_counts(models: Sequence[Path], threads: Sequence[int], runs: int, seconds: float) -> None:
     if not models:
         raise EdgeretrainError("There is no model to measure. Give one or more .tflite files.")
-    if not threads or min(threads) < 1:
-        raise EdgeretrainError(f"{min(threads, default=0)} threads cannot run a model. Use 1 or more.")
+    check_threads(min(threads, default=0))
     if runs < 1:
         raise EdgeretrainError(f"{runs} runs measure nothing. Use 1 or more.")
     if not 0 <= seconds < float("inf"):
@@ -153,7 +147,7 @@ def _groups(jobs: Sequence[_Job], runtime: Runtime, machine: Machine) -> list[Se
     if available is None:
         return [jobs]
     process = _PROCESS_BYTES.get(runtime.name, _OTHER_PROCESS_BYTES)
-    largest = process + _MODEL_COPIES * max(job.sizes["bytes"] for job in jobs)
+    largest = process + _MODEL_COPIES * max(job.sizes.bytes for job in jobs)
     most = max(1, int(available * _MEMORY_SHARE / largest))
     count = -(-len(jobs) // most)
     return [jobs[len(jobs) * i // count : len(jobs) * (i + 1) // count] for i in range(count)]
@@ -171,42 +165,13 @@ def _photo_files(given: Sequence[Path], *, wanted: bool) -> Iterator[list[Path]]
         yield [photo]
 
 
-def _photos_told(given: Sequence[Path], files: Sequence[Path]) -> str | None:
+def _describe_photos(given: Sequence[Path], files: Sequence[Path]) -> str | None:
     if not files:
         return None
     size = sum(file.stat().st_size for file in files) // len(files)
     if given:
         return f"{len(files)} given, {size:,} bytes on average"
     return f"one made up, {WIDTH} x {HEIGHT} JPEG, {size:,} bytes"
-
-
-@contextlib.contextmanager
-def _watched(machine: Machine, environment: dict[str, Any]) -> Iterator[None]:
-    """Add to the environment the machine's state before and after the block, and what others did meanwhile."""
-    environment |= {"busy_before": None, "busy_by_others": None, "stolen": None, "before": machine.state()}
-    idle = machine.ticks()
-    if idle is not None:
-        time.sleep(_BUSY_SECONDS)
-    start, own = machine.ticks(), _own_seconds()
-    if idle is not None and start is not None:
-        environment["busy_before"] = _share(start.busy - idle.busy, start.total - idle.total)
-    yield
-    end = machine.ticks()
-    if start is not None and end is not None:
-        others = end.busy - start.busy - (_own_seconds() - own)
-        environment["busy_by_others"] = _share(others, end.total - start.total)
-        environment["stolen"] = _share(end.stolen - start.stolen, end.total - start.total)
-    environment["after"] = machine.state()
-
-
-def _own_seconds() -> float:
-    """CPU time of this process and of its children that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def _share(part: float, whole: float) -> float:
-    return round(max(0.0, part) / whole, 4) if whole > 0 else 0.0
 
 
 def _measure_group(
@@ -228,17 +193,18 @@ def _measure_group(
                 job.worker = WorkerProcess()
                 command = {"model": str(job.model), "threads": job.threads, "runtime": runtime.name, "xnnpack": xnnpack}
                 command["warmup_seconds"] = WARMUP_SECONDS
-                job.loaded = job.worker.ask("load", "while loading or at the first inferences", **command)
+                answer = job.worker.ask("load", "while loading or at the first inferences", **command)
+                job.loaded = from_json(LoadedModel, answer)
         progress("Loading models", len(jobs), len(jobs))
         for turn in range(slices):
             for done, job in enumerate(_order(jobs, turn)):
                 progress("Measuring", turn * len(jobs) + done, slices * len(jobs))
-                if job.worker is None or job.error is not None:
+                if job.worker is None or job.loaded is None or job.error:
                     continue
                 with _failure_noted(job):
                     answer = job.worker.ask("infer", "at inference", **part)
                     job.inference.extend(answer["nanoseconds"])
-                    if photos and job.loaded["takes_photos"]:
+                    if photos and job.loaded.takes_photos:
                         files = [str(photo) for photo in photos]
                         answer = job.worker.ask("classify", "at a photo", photos=files, **part)
                         job.end_to_end.extend(answer["nanoseconds"])
@@ -269,25 +235,28 @@ def _failure_noted(job: _Job) -> Iterator[None]:
             job.worker.close()
 
 
-def _result(job: _Job, cores: int, runs: int) -> dict[str, Any]:
-    if job.error is not None:
-        return {"model": str(job.model), "threads": job.threads, "error": job.error}
+def _result(job: _Job, cores: int, runs: int) -> BenchmarkResult | BenchmarkFailure:
+    loaded = job.loaded
+    if job.error or loaded is None:
+        return BenchmarkFailure(model=str(job.model), threads=job.threads, error=job.error)
     inference = summarise(job.inference)
-    result = {
-        "model": str(job.model),
-        **job.sizes,
-        "threads": job.threads,
-        "runtime": job.loaded["runtime"],
-        "delegate": job.loaded["delegate"],
-        "initialization_ms": job.loaded["initialization_ms"],
-        "first_inference_ms": job.loaded["first_inference_ms"],
-        "warmup": job.loaded["warmup"],
-        "inference_ms": inference,
-        "throughput_per_second": round(1000 / inference["mean"], 2) if inference["mean"] else None,
-        "end_to_end_ms": summarise(job.end_to_end) if job.end_to_end else None,
-        "end_to_end_note": job.loaded["end_to_end_note"],
-        "peak_memory_bytes": job.loaded["peak_memory_bytes"],
-        "warnings": [],
-    }
-    result["warnings"] = result_warnings(result, cores=cores, asked=runs)
-    return result
+    result = BenchmarkResult(
+        model=str(job.model),
+        sha256=job.sizes.sha256,
+        bytes=job.sizes.bytes,
+        weight_bytes=job.sizes.weight_bytes,
+        compressed_bytes=job.sizes.compressed_bytes,
+        threads=job.threads,
+        runtime=loaded.runtime,
+        delegate=loaded.delegate,
+        initialization_ms=loaded.initialization_ms,
+        first_inference_ms=loaded.first_inference_ms,
+        warmup=loaded.warmup,
+        inference_ms=inference,
+        throughput_per_second=round(1000 / inference.mean, 2) if inference.mean else None,
+        end_to_end_ms=summarise(job.end_to_end) if job.end_to_end else None,
+        end_to_end_note=loaded.end_to_end_note,
+        peak_memory_bytes=loaded.peak_memory_bytes,
+        warnings=(),
+    )
+    return replace(result, warnings=tuple(result_warnings(result, cores=cores, runs=runs)))

@@ -2,20 +2,33 @@
 
 import hashlib
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.inspect import inspect_model
 from edgeretrain.tflite.runtime import check_is_tflite
 
 
-def model_sizes(model: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ModelSizes:
     """Sizes of a model file, and what identifies it.
 
-    Returns:
-        sha256; bytes of the file; weight_bytes: of all constant data in it, None where LiteRT's schema is not installed
-        or the file is damaged; compressed_bytes: the file deflated at level 9, as zip files and APKs do it.
+    Attributes:
+        sha256: of its content, hexadecimal.
+        bytes: of the file.
+        weight_bytes: of all constant data in it; None where LiteRT's schema is not installed or the file is damaged.
+        compressed_bytes: of the file deflated at level 9, as zip files and APKs do it.
+    """
+
+    sha256: str
+    bytes: int
+    weight_bytes: int | None
+    compressed_bytes: int
+
+
+def model_sizes(model: Path) -> ModelSizes:
+    """The sizes of a model file.
 
     Raises:
         EdgeretrainError: the file cannot be read or is no TFLite model.
@@ -30,9 +43,9 @@ def model_sizes(model: Path) -> dict[str, Any]:
     except EdgeretrainError:  # whether the runtime takes it is seen later
         weight_bytes = None
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
-        "weight_bytes": weight_bytes,
-        "compressed_bytes": len(deflate.compress(content)) + len(deflate.flush()),
-    }
+    return ModelSizes(
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        weight_bytes=weight_bytes,
+        compressed_bytes=len(deflate.compress(content)) + len(deflate.flush()),
+    )

@@ -1,5 +1,7 @@
 """`edgeretrain benchmark`."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +9,7 @@ import typer
 
 from edgeretrain.cli.console import Device, Json, Quiet, RuntimeName, print_json, print_rich, progress_shown
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.records.benchmark import FACTOR, RUNS, SECONDS, Benchmark, Comparison
 
 
 def benchmark_command(
@@ -17,8 +20,8 @@ def benchmark_command(
     threads: Annotated[
         str, typer.Option(metavar="N,N...", help="Measure each model at each of these numbers of threads.")
     ] = "1",
-    runs: Annotated[int, typer.Option(metavar="N", help="Inferences to time, at least.")] = 50,
-    seconds: Annotated[float, typer.Option(metavar="S", help="Time to spend on them, at least.")] = 1.0,
+    runs: Annotated[int, typer.Option(metavar="N", help="Inferences to time, at least.")] = RUNS,
+    seconds: Annotated[float, typer.Option(metavar="S", help="Time to spend on them, at least.")] = SECONDS,
     photos: Annotated[
         list[Path] | None,
         typer.Option(
@@ -52,7 +55,7 @@ def benchmark_command(
             metavar="X",
             help="With --compare: worse is a median latency, file size or peak memory of more than X times the old.",
         ),
-    ] = 1.2,
+    ] = FACTOR,
     across_machines: Annotated[
         bool,
         typer.Option("--across-machines", help="With --compare: even if machine, runtime or delegate differ."),
@@ -83,6 +86,7 @@ def benchmark_command(
     """
     from edgeretrain.benchmark import as_csv, compare, read_results
     from edgeretrain.files.atomic import write_atomic
+    from edgeretrain.records.json_form import to_json
     from edgeretrain.report.benchmark_table import render_benchmark, render_comparison
 
     old = None if compare_with is None else read_results(compare_with)  # before minutes go by
@@ -108,7 +112,7 @@ def benchmark_command(
         write_atomic(csv_file, as_csv(results))
     comparison = None if old is None else compare(old, results, factor=factor, across=across_machines)
     if as_json:
-        print_json(results if comparison is None else {**results, "comparison": comparison})
+        print_json(to_json(replace(results, comparison=comparison)))
     else:
         print_rich(render_benchmark(results))
         if comparison is not None:
@@ -120,29 +124,27 @@ def parse_threads(text: str) -> list[int]:
     """`1,2,4` -> [1, 2, 4].
 
     Raises:
-        EdgeretrainError: not whole numbers of at least 1 with commas between.
+        EdgeretrainError: not whole numbers from 1 to 9999, separated by commas.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() and len(part) <= 4 and int(part) > 0 for part in parts):
-        raise EdgeretrainError(f"--threads {text}: these are no numbers of threads. Give 1 or more, such as 1,2,4.")
+        raise EdgeretrainError(f"--threads must be numbers from 1 to 9999, such as 1,2,4, not {text!r}.")
     return list(dict.fromkeys(map(int, parts)))
 
 
-def _fail_if_worse(results: dict[str, Any], comparison: dict[str, Any] | None) -> None:
-    """Everything has been printed; what went wrong makes the exit code 1."""
+def _fail_if_worse(results: Benchmark, comparison: Comparison | None) -> None:
+    """Raise EdgeretrainError for models that could not be measured or are worse. Everything has been printed."""
     failed = [
-        f"{one['model']}, {one['threads']} threads: {one['error'].rstrip('.')}"
-        for one in results["results"]
-        if "error" in one
+        f"{failure.model}, {failure.threads} threads: {failure.error.rstrip('.')}" for failure in results.failures
     ]
-    told = []
+    problems = []
     if failed:
-        told.append(f"{len(failed)} of {len(results['results'])} could not be measured: {_first(failed)}")
-    if comparison is not None and comparison["regressions"]:
-        told.append(f"Worse by a factor of more than {comparison['factor']:g}: {_first(comparison['regressions'])}")
-    if told:
-        raise EdgeretrainError(f"{'. '.join(told)}.")
+        problems.append(f"{len(failed)} of {len(results.results)} could not be measured: {_first(failed)}")
+    if comparison is not None and comparison.regressions:
+        problems.append(f"Worse by a factor of more than {comparison.factor:g}: {_first(comparison.regressions)}")
+    if problems:
+        raise EdgeretrainError(f"{'. '.join(problems)}.")
 
 
-def _first(told: list[str]) -> str:
-    return told[0] if len(told) == 1 else f"{told[0]}; and {len(told) - 1} more"
+def _first(problems: Sequence[str]) -> str:
+    return problems[0] if len(problems) == 1 else f"{problems[0]}; and {len(problems) - 1} more"

@@ -17,7 +17,15 @@ _CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How one class fares. `precision` is None when the model never predicts it, `recall` when it has no photos."""
+    """How one class fares.
+
+    Attributes:
+        label: its name.
+        photos: how many of it were run.
+        precision: share of the photos that the model takes for it which are of it [0 to 1]. None: the model never
+            predicts it.
+        recall: share of its photos that the model gets right [0 to 1]. None: it has no photos.
+    """
 
     label: str
     photos: int
@@ -27,7 +35,15 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A photo whose most probable class is not its own; scores are probabilities."""
+    """A photo whose most probable class is not its own.
+
+    Attributes:
+        photo: its path in the photos folder.
+        label: its class.
+        predicted: the most probable class.
+        score: probability of that [0 to 1].
+        label_score: probability of its own class [0 to 1].
+    """
 
     photo: str
     label: str
@@ -42,11 +58,12 @@ class Evaluation:
 
     Attributes:
         photos: how many were run.
-        top1, top3: share of photos whose label is the most probable class, is among the three most probable.
-        log_loss: mean negative log-likelihood of the labels, nats.
+        top1: share of photos whose label is the most probable class [0 to 1].
+        top3: share of photos whose label is among the three most probable classes [0 to 1].
+        log_loss: mean negative log-likelihood of the labels [nats].
         calibration_error: expected calibration error over 15 equal bins of the top probability (Guo et al. 2017,
-            arXiv:1706.04599): the mean gap between how sure the model is and how often it is right.
-        agreement_with_float32: share of photos with the float32 model's top-1; None without such a model.
+            arXiv:1706.04599): the mean gap between how sure the model is and how often it is right [0 to 1].
+        agreement_with_float32: share of photos with the float32 model's top-1 [0 to 1]. None: there is no such model.
         classes: in label order.
         confusion: photos per true label (row) and predicted label (column).
         mistakes: in the order of the photos' names.

@@ -13,7 +13,13 @@ _LARGEST_WEIGHT = 1e4  # usual ones are below 10, float16 ends at 65504
 
 @dataclass(frozen=True)
 class Sgd:
-    """retrain.py's training knobs, with its defaults."""
+    """retrain.py's training knobs, with its defaults.
+
+    Attributes:
+        steps: how many batches.
+        learning_rate: constant [1].
+        batch_size: photos per step.
+    """
 
     steps: int = 4000
     learning_rate: float = 0.01

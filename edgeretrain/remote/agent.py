@@ -30,7 +30,7 @@ _PROGRESS = re.compile(r"(.+): (\d+) of (\d+)")
 
 
 class Failed(Exception):
-    """What is told to the other side: a kind and its details."""
+    """What the other side is sent: a kind and its details."""
 
     def __init__(self, kind: str, **details: Any) -> None:
         super().__init__(kind)
@@ -146,7 +146,7 @@ def receive(path: Path, model: dict[str, Any]) -> None:
 
 
 def run(command: list[str], folder: Path, say: Any) -> None:
-    """Run the benchmark in the folder; tell its progress, then everything it printed and its exit code."""
+    """Run the benchmark in the folder; send its progress, then everything it printed and its exit code."""
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -168,7 +168,7 @@ def run(command: list[str], folder: Path, say: Any) -> None:
             pass
         end()
 
-    told: list[str] = []
+    last_lines: list[str] = []
 
     def listen() -> None:
         for line in process.stderr or ():
@@ -177,7 +177,7 @@ def run(command: list[str], folder: Path, say: Any) -> None:
             if progress:
                 say("progress", step=progress.group(1), done=int(progress.group(2)), total=int(progress.group(3)))
             elif text:
-                told[:] = [*told, text][-20:]
+                last_lines[:] = [*last_lines, text][-20:]
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
@@ -186,7 +186,7 @@ def run(command: list[str], folder: Path, say: Any) -> None:
         out = process.stdout.read().decode(errors="replace")
         process.wait()
         listener.join(5)
-        say("ended", code=process.returncode, out=out, told=told)
+        say("ended", code=process.returncode, out=out, stderr=last_lines)
     finally:
         end()
         process.wait()

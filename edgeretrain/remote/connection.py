@@ -11,10 +11,11 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.records.json_form import Json
 from edgeretrain.remote.address import Address
+from edgeretrain.remote.messages import Message, read_message
 
 _SECONDS_TO_ANSWER = 60.0  # from the login to the agent's first word
 _MOST_NOISE = 1 << 20  # bytes that a login may print before the agent's first word
@@ -99,11 +100,11 @@ class Connection:
             self._process.stdin.write(data)
             self._process.stdin.flush()
 
-    def send_task(self, task: dict[str, Any]) -> None:
+    def send_task(self, task: dict[str, Json]) -> None:
         """Send a JSON line."""
         self.send(json.dumps({**task, "marker": self._marker}).encode() + b"\n")
 
-    def receive(self) -> dict[str, Any]:
+    def receive(self) -> Message:
         """The agent's next message.
 
         Raises:
@@ -116,8 +117,7 @@ class Connection:
             if line.startswith(start) and line.endswith(b"\n"):
                 self._greeted = True
                 self._timer.cancel()
-                message: dict[str, Any] = json.loads(line[len(start) :])
-                return message
+                return read_message(json.loads(line[len(start) :]))
             noise += len(line)
             if noise > _MOST_NOISE:
                 self._process.kill()

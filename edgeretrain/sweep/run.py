@@ -20,6 +20,8 @@ from edgeretrain.options import Options
 from edgeretrain.paths import cache_folder
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
+from edgeretrain.records.benchmark import Benchmark
+from edgeretrain.records.json_form import to_json
 from edgeretrain.sweep.backbones import SMALL, Failure, gather_backbones, select_presets
 from edgeretrain.sweep.budget import Budget, Candidate
 from edgeretrain.sweep.candidates import add_latency, make_candidate
@@ -36,6 +38,7 @@ from edgeretrain.sweep.folder import (
 )
 from edgeretrain.sweep.retraining import PresetTrainer
 from edgeretrain.tflite.runtime import load_runtime
+from edgeretrain.threads import check_threads
 from edgeretrain.training.retrain import scan_photos
 from edgeretrain.training.run import photo_record
 from edgeretrain.version import __version__
@@ -91,8 +94,7 @@ def sweep(
         raise EdgeretrainError("A --max-latency cannot be kept without measuring. Leave out --no-latency.")
     if device is not None and not latency:
         raise EdgeretrainError(f"There is nothing to do on {device} without measuring. Leave out --no-latency.")
-    if threads < 1:
-        raise EdgeretrainError(f"{threads} threads cannot run a model. Use 1 or more.")
+    check_threads(threads)
     names = select_presets(presets)
     precisions = [precision for precision in PRECISIONS if precision in precisions]
     if not precisions:
@@ -170,13 +172,16 @@ def sweep(
 def _measurement(device: str | None, threads: int, runtime: str | None, progress: Progress) -> Measure:
     """The benchmark, here or on the device. Without end-to-end times: decoding a photo costs all models the same."""
     given: dict[str, Any] = {"threads": [threads], "runtime": runtime, "end_to_end": False, "progress": progress}
+    measure: Callable[..., Benchmark]
     if device is None:
         from edgeretrain.benchmark import benchmark
 
-        return partial(benchmark, **given)
-    from edgeretrain.remote import benchmark_on
+        measure = partial(benchmark, **given)
+    else:
+        from edgeretrain.remote import benchmark_on
 
-    return partial(benchmark_on, device, **given)
+        measure = partial(benchmark_on, device, **given)
+    return lambda models, **duration: to_json(measure(models, **duration))
 
 
 def _try_device(measure: Measure, backbones: dict[str, list[Backbone]]) -> None:

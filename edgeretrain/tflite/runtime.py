@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.greeting import without_greeting
+from edgeretrain.threads import check_threads
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,7 @@ class Network:
             EdgeretrainError: the file is missing or no TFLite model, this runtime lacks one of its ops, or its
                 input is not `[1, S, S, 3]` float32 or uint8, or its output not a vector.
         """
-        if threads < 1:
-            raise EdgeretrainError(f"{threads} threads cannot run a model. Use 1 or more.")
+        check_threads(threads)
         self.name = "the model" if isinstance(model, bytes) else str(model)
         self.runtime = runtime or load_runtime()
         if isinstance(model, Path):

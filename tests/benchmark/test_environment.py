@@ -1,14 +1,17 @@
-"""What the machine tells, out of made-up /proc and /sys, and what is warned about."""
+"""What a machine says about itself, out of made-up /proc and /sys, and what is warned about."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.garden import put
 
-from edgeretrain.benchmark.claims import machine_warnings, result_warnings
+from benchmark.made_up import environment, result, state, times
 from edgeretrain.benchmark.environment import Machine
+from edgeretrain.benchmark.validity import machine_warnings, result_warnings
+from edgeretrain.records.benchmark import MachineState
 
 PI_CPUINFO = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n"
 X86_CPUINFO = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R) N100\n"
@@ -43,13 +46,13 @@ def raspberry(tmp_path: Path) -> Machine:
 
 
 def test_a_raspberry_pi(raspberry: Machine) -> None:
-    told = raspberry.describe()
-    assert told["machine"] == told["board"] == "Raspberry Pi 4 Model B Rev 1.4"
-    assert told["os"] == "Debian GNU/Linux 13 (trixie)"
-    assert told["governors"] == ["ondemand"]
-    assert told["memory_bytes"] == 3884364 * 1024
+    facts = raspberry.facts()
+    assert facts.machine == facts.board == "Raspberry Pi 4 Model B Rev 1.4"
+    assert facts.os == "Debian GNU/Linux 13 (trixie)"
+    assert facts.governors == ("ondemand",)
+    assert facts.memory_bytes == 3884364 * 1024
     assert raspberry.memory("MemAvailable:") == 3000000 * 1024
-    expected = {"temperature_c": 51.608, "throttled": "0x50000", "throttle_count": None, "load_average": 0.52}
+    expected = MachineState(temperature_c=51.608, throttled="0x50000", throttle_count=None, load_average=0.52)
     assert raspberry.state() == expected
 
 
@@ -72,7 +75,7 @@ def test_a_pc(tmp_path: Path) -> None:
             f"{CPU}/cpu1/thermal_throttle/core_throttle_count": "4\n",
         },
     )
-    assert machine.describe()["machine"] == machine.cpu() == "Intel(R) N100"
+    assert machine.facts().machine == machine.cpu() == "Intel(R) N100"
     assert machine.board() is None and machine.governors() is None
     assert machine.temperature() == 43.0
     assert machine.throttle_count() == 7
@@ -80,8 +83,8 @@ def test_a_pc(tmp_path: Path) -> None:
 
 def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
     machine = Machine(tmp_path, vcgencmd=lambda: None)
-    assert machine.describe()["machine"]
-    assert set(machine.state().values()) == {None}
+    assert machine.facts().machine
+    assert set(vars(machine.state()).values()) == {None}
     assert machine.ticks() is None and machine.memory("MemTotal:") is None
 
 
@@ -131,18 +134,9 @@ def test_the_parent_shows_the_emulator(tmp_path: Path) -> None:
 # Warnings
 
 
-def environment(**changed: Any) -> dict[str, Any]:
-    """A machine without any fault."""
-    state = {"temperature_c": 50.0, "throttled": "0x0", "throttle_count": 2, "load_average": 0.1}
-    after = {**state, **changed.pop("after", {})}
-    before = {**state, **changed.pop("before", {})}
-    good = {"emulation": None, "governors": ["performance"], "busy_before": 0.01, "busy_by_others": 0.01}
-    return {**good, "stolen": 0.0, "cores": 4, "before": before, "after": after, **changed}
-
-
 def test_nothing_to_warn_about() -> None:
     assert machine_warnings(environment()) == []
-    unknown = {"temperature_c": None, "throttled": None, "throttle_count": None, "load_average": None}
+    unknown = MachineState(temperature_c=None, throttled=None, throttle_count=None, load_average=None)
     nothing = {"busy_before": None, "busy_by_others": None, "stolen": None, "governors": None}
     assert machine_warnings(environment(before=unknown, after=unknown, **nothing)) == []
 
@@ -150,18 +144,18 @@ def test_nothing_to_warn_about() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"governors": ["ondemand", "performance"]}, "governor is ondemand, performance"),
+        ({"governors": ("ondemand", "performance")}, "governor is ondemand, performance"),
         ({"emulation": "qemu"}, "emulated (qemu)"),
         ({"busy_before": 0.3}, "30% busy just before"),
         ({"busy_by_others": 0.12}, "took 12% of the CPU while measuring"),
         ({"stolen": 0.1}, "hypervisor gave 10%"),
-        ({"busy_before": None, "before": {"load_average": 1.5}}, "load average was 1.5"),
-        ({"after": {"throttled": "0x4"}}, "throttled its CPU while measuring (flags 0x4)"),
-        ({"after": {"throttled": "0x40000"}}, "throttled its CPU while measuring"),
-        ({"before": {"throttled": "0x40000"}, "after": {"throttled": "0x40000"}}, "throttled its CPU before"),
-        ({"after": {"throttled": "0x10000"}}, "power supply was too weak"),
-        ({"after": {"throttle_count": 3}}, "slowed itself down because of heat"),
-        ({"after": {"temperature_c": 83.2}}, "was at 83 °C"),
+        ({"busy_before": None, "before": state(load_average=1.5)}, "load average was 1.5"),
+        ({"after": state(throttled="0x4")}, "throttled its CPU while measuring (flags 0x4)"),
+        ({"after": state(throttled="0x40000")}, "throttled its CPU while measuring"),
+        ({"before": state(throttled="0x40000"), "after": state(throttled="0x40000")}, "throttled its CPU before"),
+        ({"after": state(throttled="0x10000")}, "power supply was too weak"),
+        ({"after": state(throttle_count=3)}, "slowed itself down because of heat"),
+        ({"after": state(temperature_c=83.2)}, "was at 83 °C"),
     ],
 )
 def test_each_fault_is_told_once(changed: dict[str, Any], words: str) -> None:
@@ -171,12 +165,11 @@ def test_each_fault_is_told_once(changed: dict[str, Any], words: str) -> None:
 
 
 def test_one_result() -> None:
-    steady = {"runs": 50, "median": 10.0, "p90": 11.0}
-    good = {"threads": 4, "inference_ms": steady, "end_to_end_ms": None}
-    assert result_warnings(good, cores=4, asked=50) == []
-    (threads,) = result_warnings(good, cores=2, asked=50)
+    good = result(threads=4, end_to_end_ms=None)
+    assert result_warnings(good, cores=4, runs=50) == []
+    (threads,) = result_warnings(good, cores=2, runs=50)
     assert "usable cores (2)" in threads
-    (few,) = result_warnings(good, cores=4, asked=51)
+    (few,) = result_warnings(good, cores=4, runs=51)
     assert "Fewer runs" in few
-    (wide,) = result_warnings({**good, "end_to_end_ms": {**steady, "p90": 12.1}}, cores=4, asked=50)
+    (wide,) = result_warnings(replace(good, end_to_end_ms=times(p90=12.1)), cores=4, runs=50)
     assert "Wide spread, end to end" in wide

@@ -18,11 +18,13 @@ from support.garden import Run, encoded, jpeg, put
 from benchmark import tiny_models
 from benchmark.tiny_models import INT8, UINT8
 from edgeretrain.backbone import find_backbone
-from edgeretrain.benchmark import benchmark, process, read_results
+from edgeretrain.benchmark import activity, benchmark, process, read_results
 from edgeretrain.benchmark import run as run_module
 from edgeretrain.benchmark.environment import Machine
-from edgeretrain.benchmark.subject import Subject
+from edgeretrain.benchmark.model_under_test import ModelUnderTest
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.records.benchmark import Benchmark
+from edgeretrain.records.json_form import to_json
 from edgeretrain.tflite.runtime import Network, load_runtime
 from edgeretrain.threads import available_cores
 
@@ -30,16 +32,14 @@ pytest.importorskip("ai_edge_litert")
 MODEL = find_backbone("mobilenet_v2_100_224", "int8").path
 
 
-def briefly(*models: Path, **options: Any) -> list[dict[str, Any]]:
-    """The results of a measurement that takes as little time as can be."""
-    told = benchmark(models, **{"runs": 2, "seconds": 0.0, "end_to_end": False, **options})
-    results: list[dict[str, Any]] = told["results"]
-    return results
+def briefly(*models: Path, **options: Any) -> Benchmark:
+    """A measurement that takes as little time as can be."""
+    return benchmark(models, **{"runs": 2, "seconds": 0.0, "end_to_end": False, **options})
 
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "_BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(activity, "_BUSY_SECONDS", 0.02)
     monkeypatch.setattr(run_module, "WARMUP_SECONDS", 0.02)
 
 
@@ -48,7 +48,7 @@ def test_everything_about_a_real_model(run: Run, tmp_path: Path) -> None:
     content = encoded(noise, "JPEG")  # decoding it takes longer than the inference
     model, photo = run.model("int8"), put(tmp_path / "photo.jpg", content)
     steps: dict[str, tuple[int, int]] = {}
-    told = benchmark(
+    benchmarked = benchmark(
         [model],
         threads=(1, 2),
         runs=12,
@@ -56,41 +56,39 @@ def test_everything_about_a_real_model(run: Run, tmp_path: Path) -> None:
         photos=[photo],
         progress=lambda step, done, total: steps.update({step: (done, total)}),
     )
-    assert set(told) == {"edgeretrain", "protocol", "environment", "warnings", "results"}
-    environment = told["environment"]
-    assert environment["runtime"] == str(load_runtime()) and environment["groups"] == 1
-    assert environment["photos"] == f"1 given, {len(content):,} bytes on average"
-    assert environment["machine"] and environment["before"].keys() == environment["after"].keys()
-    assert [one["threads"] for one in told["results"]] == [1, 2]
-    one = told["results"][0]
+    environment = benchmarked.environment
+    assert environment.runtime == str(load_runtime()) and environment.groups == 1
+    assert environment.photos == f"1 given, {len(content):,} bytes on average"
+    assert [result.threads for result in benchmarked.measured] == [1, 2]
+    result = benchmarked.measured[0]
     content = model.read_bytes()
-    assert (one["model"], one["bytes"]) == (str(model), len(content))
-    assert one["sha256"] == hashlib.sha256(content).hexdigest()
-    assert 0.5 * len(content) < one["weight_bytes"] < len(content)
+    assert (result.model, result.bytes) == (str(model), len(content))
+    assert result.sha256 == hashlib.sha256(content).hexdigest()
+    assert result.weight_bytes is not None and 0.5 * len(content) < result.weight_bytes < len(content)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as zipped:
         zipped.writestr("model", content)
-        assert one["compressed_bytes"] == zipped.getinfo("model").compress_size
-    assert (one["runtime"], one["delegate"], one["end_to_end_note"]) == (str(load_runtime()), "XNNPACK", None)
-    assert one["initialization_ms"] > 0 and one["first_inference_ms"] > 0
-    assert one["warmup"]["runs"] >= 1 and one["warmup"]["mean_ms"] > 0
-    inference, end_to_end = one["inference_ms"], one["end_to_end_ms"]
-    for figures in (inference, end_to_end):
-        assert figures["runs"] >= 12
-        assert (
-            figures["min"] <= figures["median"] <= figures["p90"] <= figures["p95"] <= figures["p99"] <= figures["max"]
-        )
-    assert one["throughput_per_second"] == pytest.approx(1000 / inference["mean"], rel=0.01)
-    assert end_to_end["min"] > inference["min"]
-    assert 1e6 < one["peak_memory_bytes"] < 200e6
+        assert result.compressed_bytes == zipped.getinfo("model").compress_size
+    assert (result.runtime, result.delegate, result.end_to_end_note) == (str(load_runtime()), "XNNPACK", None)
+    assert result.initialization_ms > 0 and result.first_inference_ms > 0
+    assert result.warmup.runs >= 1 and result.warmup.mean_ms > 0
+    inference, end_to_end = result.inference_ms, result.end_to_end_ms
+    assert end_to_end is not None
+    for times in (inference, end_to_end):
+        assert times.runs >= 12
+        assert times.min <= times.median <= times.p90 <= times.p95 <= times.p99 <= times.max
+    assert result.throughput_per_second == pytest.approx(1000 / inference.mean, rel=0.01)
+    assert end_to_end.min > inference.min
+    assert result.peak_memory_bytes is not None and 1e6 < result.peak_memory_bytes < 200e6
     assert steps == {"Loading models": (2, 2), "Measuring": (20, 20)}
 
 
 @pytest.mark.slow
 def test_a_larger_model_adds_more_memory() -> None:
-    large, small = briefly(find_backbone("mobilenet_v1_100_224", "float32").path, MODEL)
+    large, small = briefly(find_backbone("mobilenet_v1_100_224", "float32").path, MODEL).measured
+    assert large.peak_memory_bytes is not None and small.peak_memory_bytes is not None
     # Its 12.8 MB of weights are packed once more by XNNPACK.
-    assert large["peak_memory_bytes"] - small["peak_memory_bytes"] > 10e6
+    assert large.peak_memory_bytes - small.peak_memory_bytes > 10e6
 
 
 def test_models_of_other_makers(tmp_path: Path) -> None:
@@ -101,13 +99,14 @@ def test_models_of_other_makers(tmp_path: Path) -> None:
         tiny_models.classifier(tmp_path / "gray.tflite", shape=(1, 8, 12, 1)),
         tiny_models.sum_of_two(tmp_path / "two.tflite"),
     ]
-    results = briefly(*made, end_to_end=True, photos=[put(tmp_path / "photo.jpg", jpeg(0))])
-    notes = [one["end_to_end_note"] for one in results]
-    for one, note in zip(results[:3], notes[:3], strict=True):
-        assert one["end_to_end_ms"]["runs"] >= 2 and "no edgeretrain card" in note
+    results = briefly(*made, end_to_end=True, photos=[put(tmp_path / "photo.jpg", jpeg(0))]).measured
+    notes = [str(result.end_to_end_note) for result in results]
+    for result, note in zip(results[:3], notes[:3], strict=True):
+        assert result.end_to_end_ms is not None
+        assert result.end_to_end_ms.runs >= 2 and "no edgeretrain card" in note
     assert "not one square RGB image" in notes[3] and "2 inputs" in notes[4]
-    assert [one["end_to_end_ms"] for one in results[3:]] == [None, None]
-    assert all(one["inference_ms"]["runs"] >= 2 and one["delegate"] == "XNNPACK" for one in results)
+    assert [result.end_to_end_ms for result in results[3:]] == [None, None]
+    assert all(result.inference_ms.runs >= 2 and result.delegate == "XNNPACK" for result in results)
 
 
 def test_failures_are_results_and_the_others_go_on(tmp_path: Path) -> None:
@@ -120,18 +119,18 @@ def test_failures_are_results_and_the_others_go_on(tmp_path: Path) -> None:
         put(tmp_path / "header.tflite", b"\x1c\0\0\0TFL3"): "cannot load it",
         put(tmp_path / "cut.tflite", MODEL.read_bytes()[:-900_000]): "",
     }
-    *failed, last = briefly(*bad, good)
-    assert last["inference_ms"]["runs"] >= 2
-    for one, (path, words) in zip(failed, bad.items(), strict=True):
-        assert one.keys() == {"model", "threads", "error"}
-        assert one["model"] == str(path) and words in one["error"], one
-        assert "\n" not in one["error"]
+    benchmarked = briefly(*bad, good)
+    (last,) = benchmarked.measured
+    assert last.inference_ms.runs >= 2 and benchmarked.results[-1] is last
+    for failure, (path, words) in zip(benchmarked.failures, bad.items(), strict=True):
+        assert failure.model == str(path) and words in failure.error, failure
+        assert failure.error and "\n" not in failure.error and not failure.error.startswith(str(path))
 
 
 def test_a_model_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "PATIENCE_SECONDS", 2.0)
-    (one,) = briefly(tiny_models.endless(tmp_path / "endless.tflite"))
-    assert one["error"] == "no answer for 2 seconds while loading or at the first inferences: ended"
+    (failure,) = briefly(tiny_models.endless(tmp_path / "endless.tflite")).failures
+    assert failure.error == "no answer for 2 seconds while loading or at the first inferences: ended"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -150,9 +149,10 @@ def test_a_worker_that_dies_in_the_middle(tmp_path: Path, monkeypatch: pytest.Mo
         if (step, done) == ("Measuring", 4):
             os.kill(started[0], signal.SIGKILL)
 
-    killed, other = briefly(*models, runs=10, progress=progress)
-    assert killed["error"] == "its process crashed at inference (SIGKILL)"
-    assert other["inference_ms"]["runs"] == 10
+    benchmarked = briefly(*models, runs=10, progress=progress)
+    (killed,), (other,) = benchmarked.failures, benchmarked.measured
+    assert (killed.model, killed.error) == (str(models[0]), "its process crashed at inference (SIGKILL)")
+    assert other.inference_ms.runs == 10
 
 
 def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,14 +160,14 @@ def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path, monkeyp
     for name in ("random.py", "statistics.py", "numpy.py", "json.py"):
         put(tmp_path / name, b"raise SystemExit('the wrong file')")
     monkeypatch.chdir(tmp_path)
-    (one,) = briefly(tiny_models.classifier(tmp_path / "a.tflite"))
-    assert one["inference_ms"]["runs"] == 2
+    (result,) = briefly(tiny_models.classifier(tmp_path / "a.tflite")).measured
+    assert result.inference_ms.runs == 2
 
 
 def test_a_process_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    (one,) = briefly(tiny_models.classifier(tmp_path / "a.tflite"))
-    assert one["error"] == "its process cannot be started (No such file or directory)"
+    (failure,) = briefly(tiny_models.classifier(tmp_path / "a.tflite")).failures
+    assert failure.error == "its process cannot be started (No such file or directory)"
 
 
 def test_no_worker_outlives_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,9 +191,9 @@ def test_no_worker_outlives_a_failure(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_without_xnnpack_and_with_more_threads_than_cores() -> None:
-    (one,) = briefly(MODEL, xnnpack=False, threads=(available_cores() + 1,))
-    assert one["delegate"] == "none"
-    assert any("More threads than usable cores" in warning for warning in one["warnings"])
+    (result,) = briefly(MODEL, xnnpack=False, threads=(available_cores() + 1,)).measured
+    assert result.delegate == "none"
+    assert any("More threads than usable cores" in warning for warning in result.warnings)
 
 
 def test_turns_are_taken_in_changing_order() -> None:
@@ -206,25 +206,25 @@ def test_turns_are_taken_in_changing_order() -> None:
 def test_little_memory_makes_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = [tiny_models.classifier(tmp_path / f"{number}.tflite") for number in range(3)]
     monkeypatch.setattr(Machine, "memory", lambda self, field: 450 << 20)
-    told = benchmark(models, runs=1, seconds=0, end_to_end=False)
-    assert told["environment"]["groups"] == 2
-    assert [one["model"] for one in told["results"]] == list(map(str, models))
-    assert all(one["inference_ms"]["runs"] == 1 for one in told["results"])
+    benchmarked = benchmark(models, runs=1, seconds=0, end_to_end=False)
+    assert benchmarked.environment.groups == 2
+    assert [result.model for result in benchmarked.measured] == list(map(str, models))
+    assert all(result.inference_ms.runs == 1 for result in benchmarked.measured)
 
 
 @pytest.mark.slow
 def test_slow_models_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "MAX_SECONDS", 0.001)
-    (one,) = briefly(MODEL, runs=100)
-    assert one["inference_ms"]["runs"] == 10  # one a slice
-    assert any("Fewer runs than asked" in warning for warning in one["warnings"])
+    (result,) = briefly(MODEL, runs=100).measured
+    assert result.inference_ms.runs == 10  # one a slice
+    assert any("Fewer runs than asked" in warning for warning in result.warnings)
 
 
 def test_the_result_is_a_results_file(tmp_path: Path) -> None:
-    told = benchmark([tiny_models.classifier(tmp_path / "a.tflite")], runs=1, seconds=0)
-    assert "one made up, 1280 x 960 JPEG" in told["environment"]["photos"]
-    (tmp_path / "r.json").write_text(json.dumps(told))
-    assert read_results(tmp_path / "r.json") == told
+    benchmarked = benchmark([tiny_models.classifier(tmp_path / "a.tflite")], runs=1, seconds=0)
+    assert "one made up, 1280 x 960 JPEG" in str(benchmarked.environment.photos)
+    (tmp_path / "r.json").write_text(json.dumps(to_json(benchmarked)))
+    assert read_results(tmp_path / "r.json") == benchmarked
 
 
 def test_photos_are_shown_whole(tmp_path: Path) -> None:
@@ -232,18 +232,18 @@ def test_photos_are_shown_whole(tmp_path: Path) -> None:
     flat = put(tmp_path / "flat.png", b"")
     Image.new("RGB", (9, 5), (255, 0, 0)).save(flat)
     path = tiny_models.classifier(tmp_path / "a.tflite")
-    subject = Subject(path, threads=1, runtime=load_runtime())
-    subject.prepare(path)
+    tested = ModelUnderTest(path, threads=1, runtime=load_runtime())
+    tested.prepare(path)
     scores = Network(path)(np.full((8, 8, 3), (255, 0, 0), np.uint8))
-    assert subject.photo_runner([flat])() == str(scores.argmax())
+    assert tested.photo_runner([flat])() == str(scores.argmax())
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"threads": (0,)}, "0 threads cannot run"),
-        ({"threads": (1, -2)}, "-2 threads cannot run"),
-        ({"threads": ()}, "0 threads cannot run"),
+        ({"threads": (0,)}, "threads must be at least 1, not 0."),
+        ({"threads": (1, -2)}, "threads must be at least 1, not -2."),
+        ({"threads": ()}, "threads must be at least 1, not 0."),
         ({"runs": 0}, "0 runs measure nothing"),
         ({"seconds": -1.0}, "-1 seconds"),
         ({"seconds": float("nan")}, "nan seconds"),

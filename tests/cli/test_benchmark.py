@@ -13,14 +13,17 @@ from benchmark.made_up import failure, result, results
 from support.garden import jpeg, put
 
 from cli.conftest import Outcome, Refused, Run
+from edgeretrain.benchmark import activity
 from edgeretrain.benchmark import run as run_module
+from edgeretrain.records.benchmark import Benchmark
+from edgeretrain.records.json_form import Record, to_json
 
 pytest.importorskip("ai_edge_litert")
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "_BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(activity, "_BUSY_SECONDS", 0.02)
     monkeypatch.setattr(run_module, "WARMUP_SECONDS", 0.02)
 
 
@@ -37,8 +40,8 @@ def bench(cli: Run) -> Run:
     return run
 
 
-def saved(path: Path, value: Any) -> Path:
-    path.write_text(json.dumps(value), "utf-8")
+def saved(path: Path, value: Record | dict[str, Any]) -> Path:
+    path.write_text(json.dumps(value if isinstance(value, dict) else to_json(value)), "utf-8")
     return path
 
 
@@ -55,11 +58,12 @@ def test_table_csv_and_photos(cli: Run, model: Path, tmp_path: Path) -> None:
 
 
 def test_json_is_what_compare_reads(bench: Run, model: Path, tmp_path: Path) -> None:
-    told = json.loads(bench(model, "--json").succeeds().out)
-    assert told["results"][0]["model"] == str(model) and told["environment"]["photos"] is None
-    old = saved(tmp_path / "old.json", told)
+    printed = json.loads(bench(model, "--json").succeeds().out)
+    assert printed["results"][0]["model"] == str(model) and printed["environment"]["photos"] is None
+    assert printed["schema"] == 1 and "comparison" not in printed
+    old = saved(tmp_path / "old.json", printed)
     both = json.loads(bench(model, "--json", "--compare", old, "--factor", 1000).succeeds().out)
-    assert both["comparison"]["rows"][0]["old"]["median_ms"] == told["results"][0]["inference_ms"]["median"]
+    assert both["comparison"]["rows"][0]["old"]["median_ms"] == printed["results"][0]["inference_ms"]["median"]
     again = saved(tmp_path / "new.json", both)
     assert "Nothing is more than 1.2 times" in cli_compare(bench, again, again).succeeds().out
 
@@ -96,7 +100,13 @@ def test_two_machines(bench: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "", "1,,2", "1;2", "1.5", "²", "10000"])
 def test_threads_that_are_none(refused: Refused, model: Path, threads: str) -> None:
-    refused("benchmark", model, "--threads", threads, says=(f"--threads {threads}:", "Give 1 or more"))
+    refused(
+        "benchmark",
+        model,
+        "--threads",
+        threads,
+        says=("--threads must be numbers from 1 to 9999, such as 1,2,4", f"not {threads!r}"),
+    )
 
 
 def test_bad_input(refused: Refused, model: Path, tmp_path: Path) -> None:
@@ -131,7 +141,7 @@ def test_csv_that_cannot_be_written(refused: Refused, tmp_path: Path) -> None:
 def test_a_device_is_asked_instead(cli: Run, refused: Refused, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
 
-    def benchmark_on(device: str, models: list[Path], *, progress: object, **brief: Any) -> dict[str, Any]:
+    def benchmark_on(device: str, models: list[Path], *, progress: object, **brief: Any) -> Benchmark:
         asked.update(device=device, models=models, **brief)
         return results(result(str(models[0])))
 

@@ -174,7 +174,7 @@ def test_what_an_imported_model_is_used_for(tmp_path: Path, textures: Path) -> N
     assert card["imported"]["file"] == card["backbone"]["source"]["file"] == "retrained_graph.pb"
     assert card["backbone"]["calibration"]["photos"] == 56
     assert inspect_model(model)["labels"] == labels.split()
-    assert "error" not in benchmark([model], runs=3, seconds=0.1)["results"][0]
+    assert not benchmark([model], runs=3, seconds=0.1).failures
     with pytest.raises(EdgeretrainError, match="was imported"):
         teach(out, tmp_path / "taught", add={"more": textures / "dots"})
 

@@ -9,16 +9,19 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+from benchmark import made_up
 
+from edgeretrain.records.json_form import to_json
 from edgeretrain.version import __version__
 
-ENVIRONMENT = {"machine": "aarch64", "board": "Raspberry Pi 5"}
+ENVIRONMENT = made_up.environment(machine="aarch64", board="Raspberry Pi 5")
+_FIGURES: dict[str, Any] = to_json(replace(made_up.results(), environment=ENVIRONMENT))
 
 # A fake `edgeretrain benchmark`: the contract's result for whatever files it is given, and a note of what it was given.
 _ANSWER = f"""
@@ -28,14 +31,13 @@ note = {{"argv": sys.argv[1:], "folder": os.getcwd(), "mode": os.stat(".").st_mo
 Path(__file__).with_name("note.json").write_text(json.dumps(note))
 names = [name for name in sys.argv[2:] if name.endswith(".tflite")]
 contents = [Path(name).read_bytes() for name in names]
-result = {{
-    "edgeretrain": "{__version__}", "protocol": 1, "environment": {ENVIRONMENT!r},
-    "warnings": [f"{{names[-1]}}: the spread is wide."],
-    "results": [
-        {{"model": name, "sha256": hashlib.sha256(bytes_).hexdigest(), "bytes": len(bytes_), "threads": 1}}
-        for name, bytes_ in zip(names, contents)
-    ],
-}}
+result = json.loads({json.dumps(_FIGURES)!r})
+result["edgeretrain"] = "{__version__}"
+result["warnings"] = [f"{{names[-1]}}: the spread is wide."]
+result["results"] = [
+    dict(result["results"][0], model=name, sha256=hashlib.sha256(bytes_).hexdigest(), bytes=len(bytes_))
+    for name, bytes_ in zip(names, contents)
+]
 """
 ANSWER = _ANSWER + "print(json.dumps(result, indent=1))"
 HANG = _ANSWER + "time.sleep(600)"

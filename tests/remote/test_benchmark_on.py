@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.records.benchmark import BenchmarkFailure, BenchmarkResult
+from edgeretrain.records.json_form import to_json
 from edgeretrain.remote import agent, benchmark_on
 from remote.board import ANSWER, ENVIRONMENT, HANG, Device, changed, script, write_model
 
@@ -63,7 +65,7 @@ def test_figures_come_back_under_the_callers_paths(device: Device, tmp_path: Pat
     ]
     device.put("bin/edgeretrain", script("print('Timing: 3 of 7', file=sys.stderr)" + ANSWER))
     device.start()
-    told: list[tuple[str, int, int]] = []
+    steps: list[tuple[str, int, int]] = []
     result = benchmark_on(
         device.url,
         models,
@@ -73,12 +75,12 @@ def test_figures_come_back_under_the_callers_paths(device: Device, tmp_path: Pat
         runtime="tflite_runtime",
         xnnpack=False,
         end_to_end=False,
-        progress=lambda *step: told.append(step),
+        progress=lambda *step: steps.append(step),
     )
-    assert [one["model"] for one in result["results"]] == [str(path) for path in models]
-    assert [one["bytes"] for one in result["results"]] == [path.stat().st_size for path in models]
-    assert result["environment"] == ENVIRONMENT
-    assert result["warnings"] == [f"{models[-1]}: the spread is wide."]
+    assert [measured.model for measured in result.measured] == [str(path) for path in models]
+    assert [measured.bytes for measured in result.measured] == [path.stat().st_size for path in models]
+    assert result.environment == ENVIRONMENT
+    assert result.warnings == (f"{models[-1]}: the spread is wide.",)
     names = ["model-0000.tflite", "model-0001.tflite", "model-0002.tflite"]
     options = ["--json", "--threads", "1,2", "--runs", "5", "--seconds", "0.25", "--runtime", "tflite_runtime"]
     options += ["--no-xnnpack", "--no-end-to-end"]
@@ -86,7 +88,7 @@ def test_figures_come_back_under_the_callers_paths(device: Device, tmp_path: Pat
     assert device.note["mode"] == 0o700
     assert Path(device.note["folder"]).parent == device.temporary
     assert device.is_clean()
-    assert told == [*(("Copying models to the device", done, 3) for done in range(4)), ("Timing", 3, 7)]
+    assert steps == [*(("Copying models to the device", done, 3) for done in range(4)), ("Timing", 3, 7)]
 
 
 def test_the_real_benchmark(device: Device) -> None:
@@ -99,15 +101,15 @@ def test_the_real_benchmark(device: Device) -> None:
     broken = write_model(device.client / "broken.tflite", 0)
     backbone = repository / "models" / "mobilenet_v2_100_224.int8.tflite"
     result = benchmark_on(device.url, [backbone, broken], runs=2, seconds=0.05)
-    assert result["protocol"] == 1
-    assert result["environment"]["cores"] == os.cpu_count()
-    assert [(one["model"], one["threads"], "error" in one) for one in result["results"]] == [
-        (str(backbone), 1, False),
-        (str(broken), 1, True),
-    ]
-    assert result["results"][0]["inference_ms"]["median"] > 0
-    assert result["results"][0]["sha256"] == hashlib.sha256(backbone.read_bytes()).hexdigest()
-    assert "model-000" not in json.dumps(result)
+    assert result.protocol == 1
+    assert result.environment.cores == os.cpu_count()
+    measured, failed = result.results
+    assert isinstance(measured, BenchmarkResult) and isinstance(failed, BenchmarkFailure)
+    assert (measured.model, measured.threads) == (str(backbone), 1)
+    assert (failed.model, failed.threads) == (str(broken), 1)
+    assert measured.inference_ms.median > 0
+    assert measured.sha256 == hashlib.sha256(backbone.read_bytes()).hexdigest()
+    assert "model-000" not in json.dumps(to_json(result))
     assert device.is_clean()
 
 
@@ -118,7 +120,7 @@ def test_a_login_and_a_command_that_print_do_no_harm(device: Device, model: Path
     banner = device.put("banner", "Authorised use only.\n")
     device.start(f"ForceCommand . '{noise}'; eval \"$SSH_ORIGINAL_COMMAND\"", f"Banner {banner}")
     result = benchmark_on(device.url, [model])
-    assert [one["model"] for one in result["results"]] == [str(model)]
+    assert [measured.model for measured in result.measured] == [str(model)]
 
 
 @pytest.mark.parametrize("place", [".local/bin/edgeretrain", "edgeretrain/bin/edgeretrain", ".venv/bin/edgeretrain"])
@@ -126,7 +128,7 @@ def test_edgeretrain_is_found_outside_the_path(device: Device, model: Path, plac
     device.put(place, script())
     device.put("broken/bin/edgeretrain", "#!/nowhere/python\n")
     device.start()
-    assert benchmark_on(device.url, [model])["environment"] == ENVIRONMENT
+    assert benchmark_on(device.url, [model]).environment == ENVIRONMENT
 
 
 def test_edgeretrain_is_found_as_a_module(device: Device, model: Path) -> None:
@@ -134,16 +136,16 @@ def test_edgeretrain_is_found_as_a_module(device: Device, model: Path) -> None:
     device.put("packages/edgeretrain/__init__.py", "")
     device.put_python(options="")
     device.start(variables=f"PYTHONPATH={device.home / 'packages'}")
-    assert benchmark_on(device.url, [model])["environment"] == ENVIRONMENT
+    assert benchmark_on(device.url, [model]).environment == ENVIRONMENT
 
 
 def test_the_command_on_the_device_can_be_named(device: Device, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device.put("bin/edgeretrain", "#!/bin/sh\nexit 1\n")
     device.put("opt/a b/edgeretrain", script())
     device.start()
-    assert benchmark_on(device.url, [model], command="'~/opt/a b/edgeretrain'")["environment"] == ENVIRONMENT
+    assert benchmark_on(device.url, [model], command="'~/opt/a b/edgeretrain'").environment == ENVIRONMENT
     monkeypatch.setenv("EDGERETRAIN_DEVICE_COMMAND", f"{sys.executable} '{device.home}/opt/a b/edgeretrain'")
-    assert benchmark_on(device.url, [model])["environment"] == ENVIRONMENT
+    assert benchmark_on(device.url, [model]).environment == ENVIRONMENT
     monkeypatch.setenv("EDGERETRAIN_DEVICE_COMMAND", "~/nowhere")
     assert "no edgeretrain works there ([Errno 2]" in failure(device, model)
 
@@ -199,8 +201,8 @@ def test_a_model_that_failed_there_is_a_result(device: Device, model: Path) -> N
         script(changed("result['results'] = [{'model': names[0], 'threads': 1, 'error': f'{names[0]}: crashed.'}]")),
     )
     device.start()
-    (result,) = benchmark_on(device.url, [model])["results"]
-    assert result == {"model": str(model), "threads": 1, "error": f"{model}: crashed."}
+    (result,) = benchmark_on(device.url, [model]).results
+    assert result == BenchmarkFailure(model=str(model), threads=1, error=f"{model}: crashed.")
 
 
 def test_a_full_disk(device: Device, model: Path) -> None:

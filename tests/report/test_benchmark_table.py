@@ -1,6 +1,7 @@
 """The benchmark in the terminal: what stands there, and what cannot disturb it."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,9 +32,9 @@ def test_what_is_not_known_is_a_dash() -> None:
 
 
 def test_failures_and_warnings() -> None:
-    told = results(result("a.tflite", warnings=["Wide."]), result("b.tflite", warnings=["Wide."]), failure("c.tflite"))
-    told["warnings"] = ["The CPU governor is ondemand."]
-    text = shown(render_benchmark(told))
+    wide = [result(name, warnings=("Wide.",)) for name in ("a.tflite", "b.tflite")]
+    benchmark = replace(results(*wide, failure("c.tflite")), warnings=("The CPU governor is ondemand.",))
+    text = shown(render_benchmark(benchmark))
     assert "Failed: c, 1 threads: it crashed" in text
     assert "Warning: The CPU governor is ondemand." in text
     assert "Warning: Wide. All of them." in text
@@ -43,7 +44,7 @@ def test_failures_and_warnings() -> None:
 
 @pytest.mark.parametrize(("count", "words"), [(2, "Wide. m0 (1), m1 (1)."), (5, "m0 (1), m1 (1), m2 (1) and 2 more.")])
 def test_a_warning_names_a_few(count: int, words: str) -> None:
-    doubtful = [result(f"m{number}.tflite", warnings=["Wide."]) for number in range(count)]
+    doubtful = [result(f"m{number}.tflite", warnings=("Wide.",)) for number in range(count)]
     assert words in shown(render_benchmark(results(*doubtful, result("steady.tflite"))))
 
 
@@ -64,6 +65,6 @@ def test_old_beside_new() -> None:
 
 
 def test_nothing_worse() -> None:
-    told = compare(results(), results(failure(), runtime="other"), across=True)
-    assert "the times cannot be compared" in shown(render_comparison(told))
+    comparison = compare(results(), results(failure(), runtime="other"), across=True)
+    assert "the times cannot be compared" in shown(render_comparison(comparison))
     assert "Nothing is more than 1.2 times the old figure." in shown(render_comparison(compare(results(), results())))

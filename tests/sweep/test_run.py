@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmark.made_up import failure, result, results
 from support.garden import Run
 from support.own_backbone import put_own_backbone
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.options import Options
+from edgeretrain.records.benchmark import Benchmark, BenchmarkFailure, BenchmarkResult
 from edgeretrain.sweep import Budget, sweep
 from edgeretrain.sweep.retraining import PresetTrainer
 
@@ -28,24 +30,16 @@ class Stopwatch:
         self.measured: list[list[str]] = []
         self.broken: set[str] = set()
 
-    def __call__(self, models: Sequence[Path], **_: Any) -> dict[str, Any]:
+    def __call__(self, models: Sequence[Path], **_: Any) -> Benchmark:
         self.measured.append([f"{path.parent.name}/{path.name}" for path in models])
-        return {"environment": {"cpu": "test"}, "warnings": [], "results": [self._one(path) for path in models]}
+        return results(*map(self._measured, models))
 
-    def _one(self, path: Path) -> dict[str, Any]:
+    def _measured(self, path: Path) -> BenchmarkResult | BenchmarkFailure:
         if path.parent.name in self.broken:
-            return {"model": str(path), "threads": 1, "error": "it crashed"}
+            return failure(str(path))
         size = path.stat().st_size
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        figures = {"median": size / 1e6, "p90": size / 9e5}
-        return {
-            "model": str(path),
-            "sha256": digest,
-            "bytes": size,
-            "compressed_bytes": size // 2,
-            "threads": 1,
-            "inference_ms": figures,
-        }
+        return result(str(path), median=size / 1e6, sha256=digest, bytes=size, compressed_bytes=size // 2)
 
 
 @pytest.fixture
@@ -218,7 +212,7 @@ def test_the_device_measures_in_place_of_this_machine(
     [
         ({"latency": False, "budget": Budget(max_latency=5)}, "--no-latency"),
         ({"latency": False, "device": "ssh://pi"}, "--no-latency"),
-        ({"threads": 0}, "0 threads"),
+        ({"threads": 0}, "threads must be at least 1, not 0."),
         ({"precisions": []}, "No precision"),
         ({"presets": ["resnet*"]}, "resnet"),
         ({"runtime": "onnx"}, "onnx"),

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from edgeretrain.benchmark.results import PROTOCOL
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.progress import Progress
+from edgeretrain.records.benchmark import PROTOCOL, Benchmark
+from edgeretrain.records.json_form import NewerSchemaError, RecordError, from_json
 from edgeretrain.remote.address import Address
 from edgeretrain.remote.connection import Connection
+from edgeretrain.remote.messages import Copied, Ended, Failed, Found, Hello, Measuring, Ready
 from edgeretrain.version import __version__
 
 _COPYING = "Copying models to the device"
@@ -26,40 +28,39 @@ class SentModel:
     sha256: str
 
 
-class Visit:
-    """A stay on the device: from the agent's first word to the benchmark's result."""
+class RemoteSession:
+    """A conversation with the agent on a device, from its first word to the benchmark's result."""
 
     def __init__(self, address: Address, connection: Connection, sent: list[SentModel]) -> None:
         self._address = address
         self._connection = connection
         self._sent = {model.name: model for model in sent}
-        self._hello: dict[str, Any] = {}
-        self._found: dict[str, Any] = {}
+        self._hello: Hello
+        self._found: Found
 
-    def run(self, progress: Progress) -> dict[str, Any]:
+    def run(self, progress: Progress) -> Ended:
         """Converse until the benchmark has ended; the message that says how."""
         copied = 0
         while True:
             message = self._connection.receive()
-            event = message["event"]
-            if event == "hello":
+            if isinstance(message, Hello):
                 self._hello = message
                 self._connection.step = "looking for edgeretrain there"
-            elif event == "found":
+            elif isinstance(message, Found):
                 self._found = message
                 self._check_version()
-            elif event == "ready":
+            elif isinstance(message, Ready):
                 self._connection.step = "copying the models"
                 progress(_COPYING, 0, len(self._sent))
                 for model in self._sent.values():
                     self._send(model)
-            elif event == "copied":
+            elif isinstance(message, Copied):
                 copied += 1
                 progress(_COPYING, copied, len(self._sent))
                 self._connection.step = "measuring" if copied == len(self._sent) else self._connection.step
-            elif event == "progress":
-                progress(message["step"], message["done"], message["total"])
-            elif event == "failed":
+            elif isinstance(message, Measuring):
+                progress(message.step, message.done, message.total)
+            elif isinstance(message, Failed):
                 self._fail(message)
             else:
                 return message
@@ -77,13 +78,13 @@ class Visit:
             raise EdgeretrainError(f"{model.path}: it became shorter while it was copied. Run it again.")
 
     def _check_version(self) -> None:
-        there = self._found["version"]
+        there = self._found.version
         if _numbers(there) < _numbers(__version__):
             self._outdated(f"edgeretrain {there} is older than {__version__} here")
 
     def _outdated(self, what: str) -> NoReturn:
         raise self._error(
-            f"{what}. Update it: {self._address.command} '{self._found['pip']} install --upgrade {self._package()}'"
+            f"{what}. Update it: {self._address.command} '{self._found.pip} install --upgrade {self._package()}'"
         )
 
     def _error(self, text: str) -> EdgeretrainError:
@@ -91,32 +92,31 @@ class Visit:
 
     def _machine(self) -> str:
         """The device's architecture; a 64-bit kernel may carry a 32-bit system."""
-        machine: str = self._hello["machine"]
-        return "armv7l" if machine == "aarch64" and self._hello["bits"] == 32 else machine
+        machine = self._hello.machine
+        return "armv7l" if machine == "aarch64" and self._hello.bits == 32 else machine
 
     def _package(self) -> str:
         return '"edgeretrain[tflite-runtime]"' if self._machine() == "armv7l" else "edgeretrain"
 
-    def _fail(self, message: dict[str, Any]) -> NoReturn:
-        kind = message["kind"]
-        if kind == "no edgeretrain":
-            reason = f" ({message['reason']})" if message["reason"] else ""
+    def _fail(self, failure: Failed) -> NoReturn:
+        if failure.kind == "no edgeretrain":
+            reason = f" ({failure.reason})" if failure.reason else ""
             raise self._error(f"no edgeretrain works there{reason}. {self._how_to_install()}")
-        if kind == "disk":
+        if failure.kind == "disk":
             raise self._error(
-                f"there is no room: {message['needed']:,} bytes are needed, {message['free']:,} are free. "
+                f"there is no room: {failure.needed:,} bytes are needed, {failure.free:,} are free. "
                 "Make room in its /tmp, /var/tmp or home folder."
             )
-        if kind == "copy":
+        if failure.kind == "copy":
             raise self._error(
-                f"{self._sent[message['name']].path} did not arrive whole, or was changed meanwhile. Run it again."
+                f"{self._sent[failure.name].path} did not arrive whole, or was changed meanwhile. Run it again."
             )
         raise self._error(
-            f"it failed there ({message['reason']}). Look at the disk and the rights of its temporary folder."
+            f"it failed there ({failure.reason}). Look at the disk and the rights of its temporary folder."
         )
 
     def _how_to_install(self) -> str:
-        version = self._hello["python"]
+        version = self._hello.python
         if _numbers(version) < (3, 10):
             return f"Its Python is {version}; edgeretrain needs 3.10: update its system, then install edgeretrain."
         if reason := self._no_runtime_for_it():
@@ -131,57 +131,72 @@ class Visit:
         if machine in ("x86_64", "AMD64", "aarch64", "arm64"):
             return None
         if machine == "armv7l":
-            if _numbers(self._hello["python"]) < (3, 12):
+            if _numbers(self._hello.python) < (3, 12):
                 return None
             return (
-                f"It is a 32-bit board ({machine}) with Python {self._hello['python']}, and tflite-runtime is there "
+                f"It is a 32-bit board ({machine}) with Python {self._hello.python}, and tflite-runtime is there "
                 "for Python up to 3.11 only: use a 64-bit system."
             )
         return f"It is {machine}: no TFLite runtime is published for it. Use a 64-bit ARM or x86 device."
 
-    def result(self, ended: dict[str, Any]) -> dict[str, Any]:
+    def result(self, ended: Ended) -> Benchmark:
         """The benchmark's result out of what it printed, in the caller's names."""
-        result = _find_json(ended["out"])
-        if result is None:
+        content = _find_json(ended.out)
+        if content is None:
             self._explain(ended)
-        if result.get("protocol") != PROTOCOL:
-            theirs = result.get("protocol")
+        theirs = content.get("protocol")
+        if theirs != PROTOCOL:
             if isinstance(theirs, int) and theirs > PROTOCOL:
                 raise self._error(
-                    f"edgeretrain {self._found['version']} there measures by protocol {theirs}, this one by "
+                    f"edgeretrain {self._found.version} there measures by protocol {theirs}, this one by "
                     f"{PROTOCOL}. Update it here: pip install --upgrade edgeretrain"
                 )
-            self._outdated(f"edgeretrain {self._found['version']} there measures by another protocol")
-        figures = result.get("results")
-        named = [one for one in figures if isinstance(one, dict)] if isinstance(figures, list) else []
-        whole = {str(one.get("model")) for one in named} == set(self._sent)
-        if not whole or not isinstance(result.get("environment"), dict):
-            raise self._error("its answer does not hold the figures of the models. Update edgeretrain there and here.")
-        for one in named:
-            model = self._sent[one["model"]]
-            if one.get("sha256", model.sha256) != model.sha256:
+            self._outdated(f"edgeretrain {self._found.version} there measures by another protocol")
+        self._check_files(content)
+        try:
+            return from_json(Benchmark, self._renamed(content))
+        except NewerSchemaError as error:
+            raise self._error(
+                f"edgeretrain {self._found.version} there is too new for this one ({error}). Update it here: pip "
+                "install --upgrade edgeretrain"
+            ) from None
+        except RecordError as error:
+            raise self._incomplete(str(error)) from None
+
+    def _check_files(self, content: dict[str, Any]) -> None:
+        """Whether the figures are those of the files that were sent; names are still the device's."""
+        results = content.get("results")
+        results = [result for result in results if isinstance(result, dict)] if isinstance(results, list) else []
+        if {str(result.get("model")) for result in results} != set(self._sent):
+            raise self._incomplete("results are not those of the models that were sent")
+        for result in results:
+            model = self._sent[result["model"]]
+            if result.get("sha256", model.sha256) != model.sha256:
                 raise self._error(f"it measured another file than {model.path}. Run it again.")
-        renamed: dict[str, Any] = self._renamed(result)
-        return renamed
+
+    def _incomplete(self, problem: str) -> EdgeretrainError:
+        return self._error(
+            f"its answer does not hold the figures of the models ({problem}). Update edgeretrain there and here."
+        )
 
     def _renamed(self, value: Any) -> Any:
         if isinstance(value, str):
             return re.sub(r"model-\d{4,}\.tflite", self._local_name, value)
         if isinstance(value, list):
-            return [self._renamed(one) for one in value]
+            return [self._renamed(entry) for entry in value]
         if isinstance(value, dict):
-            return {key: self._renamed(one) for key, one in value.items()}
+            return {key: self._renamed(entry) for key, entry in value.items()}
         return value
 
     def _local_name(self, match: re.Match[str]) -> str:
         model = self._sent.get(match[0])
         return str(model.path) if model else match[0]
 
-    def _explain(self, ended: dict[str, Any]) -> NoReturn:
-        code = ended["code"]
-        said: str = self._renamed(ended["told"][-1] if ended["told"] else "").removeprefix("error: ")
+    def _explain(self, ended: Ended) -> NoReturn:
+        code = ended.code
+        said: str = self._renamed(ended.stderr[-1] if ended.stderr else "").removeprefix("error: ")
         if code == 2 and "No such command" in said:
-            self._outdated(f"edgeretrain {self._found['version']} there has no `benchmark`")
+            self._outdated(f"edgeretrain {self._found.version} there has no `benchmark`")
         if "No runtime for .tflite files" in said:
             hint = self._no_runtime_for_it()
             raise self._error(f"{said.rstrip('.')}." if hint is None else f"no runtime works there. {hint}")

@@ -16,7 +16,7 @@ from edgeretrain.tflite.runtime import Runtime
 _IMAGE_TYPES = (np.float32, np.uint8, np.int8)
 
 
-class Subject:
+class ModelUnderTest:
     """A loaded model with random inputs. Unlike `Network` it takes models of any making.
 
     Attributes:

@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from benchmark import made_up
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.progress import silent
+from edgeretrain.records.benchmark import Benchmark
+from edgeretrain.records.json_form import to_json
 from edgeretrain.remote.address import Address
 from edgeretrain.remote.connection import Connection
-from edgeretrain.remote.visit import SentModel, Visit
+from edgeretrain.remote.messages import Message, read_message
+from edgeretrain.remote.session import RemoteSession, SentModel
 
 SENT = SentModel(Path("a folder/model.tflite"), "model-0000.tflite", 0, "ab")
-FIGURES: dict[str, Any] = {
-    "protocol": 1,
-    "environment": {"machine": "aarch64"},
-    "warnings": [],
-    "results": [{"model": SENT.name, "sha256": "ab", "threads": 1}],
-}
+FIGURES: dict[str, Any] = to_json(made_up.results(made_up.result(SENT.name, sha256="ab")))
 HELLO = {"event": "hello", "python": "3.11.2", "machine": "aarch64", "bits": 64}
 FOUND = {"event": "found", "version": "9.0.0", "pip": "~/venv/bin/pip"}
 
@@ -32,24 +31,24 @@ class Agent:
     def __init__(self, *messages: dict[str, Any]) -> None:
         self._messages = list(messages)
 
-    def receive(self) -> dict[str, Any]:
-        return self._messages.pop(0)
+    def receive(self) -> Message:
+        return read_message(self._messages.pop(0))
 
 
-def visit(*messages: dict[str, Any]) -> dict[str, Any]:
+def converse(*messages: dict[str, Any]) -> Benchmark:
     """The result of a conversation in which these messages follow the greeting, or its end."""
-    stay = Visit(Address("board", "pi"), cast(Connection, Agent(*messages)), [SENT])
-    return stay.result(stay.run(silent))
+    session = RemoteSession(Address("board", "pi"), cast(Connection, Agent(*messages)), [SENT])
+    return session.result(session.run(silent))
 
 
 def failure(*messages: dict[str, Any]) -> str:
     with pytest.raises(EdgeretrainError) as error:
-        visit(*messages)
+        converse(*messages)
     return str(error.value).removeprefix("ssh://pi@board: ")
 
 
-def ended(out: str = "", *, code: int = 0, told: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {"event": "ended", "code": code, "out": out, "told": list(told)}
+def ended(out: str = "", *, code: int = 0, stderr: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"event": "ended", "code": code, "out": out, "stderr": list(stderr)}
 
 
 @pytest.mark.parametrize(
@@ -73,9 +72,9 @@ def test_what_to_install_depends_on_the_board(machine: str, bits: int, python: s
 
 def test_no_runtime() -> None:
     complaint = "No runtime for .tflite files works here (ai_edge_litert: No module named 'x'). Run pip install y"
-    told = ended(code=1, told=(f"error: {complaint}",))
-    assert failure(HELLO, FOUND, told) == f"{complaint}."
-    assert failure({**HELLO, "machine": "riscv64"}, FOUND, told) == (
+    message = ended(code=1, stderr=(f"error: {complaint}",))
+    assert failure(HELLO, FOUND, message) == f"{complaint}."
+    assert failure({**HELLO, "machine": "riscv64"}, FOUND, message) == (
         "no runtime works there. It is riscv64: no TFLite runtime is published for it. Use a 64-bit ARM or x86 device."
     )
 
@@ -86,12 +85,14 @@ def test_no_runtime() -> None:
         ({"protocol": 2}, "edgeretrain 9.0.0 there measures by protocol 2, this one by 1. Update it here: pip install"),
         ({"protocol": None}, "there measures by another protocol. Update it: ssh pi@board '~/venv/bin/pip install"),
         ({"protocol": [1]}, "there measures by another protocol. Update it: ssh pi@board '~/venv/bin/pip install"),
-        ({"results": []}, "its answer does not hold the figures of the models."),
-        ({"results": 7}, "its answer does not hold the figures of the models."),
-        ({"results": [7]}, "its answer does not hold the figures of the models."),
-        ({"results": [{"model": ["a"]}]}, "its answer does not hold the figures of the models."),
-        ({"results": [{"model": "other.tflite"}]}, "its answer does not hold the figures of the models."),
-        ({"environment": None}, "its answer does not hold the figures of the models."),
+        ({"results": []}, "its answer does not hold the figures of the models ("),
+        ({"results": 7}, "its answer does not hold the figures of the models ("),
+        ({"results": [7]}, "its answer does not hold the figures of the models ("),
+        ({"results": [{"model": ["a"]}]}, "its answer does not hold the figures of the models ("),
+        ({"results": [{"model": "other.tflite"}]}, "its answer does not hold the figures of the models ("),
+        ({"environment": None}, "its answer does not hold the figures of the models ("),
+        ({"schema": 2}, "edgeretrain 9.0.0 there is too new for this one (schema is 2, "),
+        ({"results": [{"model": SENT.name, "threads": 1}]}, "(results[0].sha256 is missing). Update edgeretrain there"),
         ({"results": [{"model": SENT.name, "sha256": "cd"}]}, "it measured another file than a folder/model.tflite."),
     ],
 )
@@ -108,4 +109,5 @@ def test_figures_count_whatever_the_exit_code() -> None:
     """The benchmark may end with 1 because one of several models failed."""
     wanted = copy.deepcopy(FIGURES)
     wanted["results"][0]["model"] = str(SENT.path)
-    assert visit(HELLO, FOUND, ended(f"Hi {{}}\n{{}}\n{json.dumps(FIGURES, indent=1)}\nBye", code=1)) == wanted
+    result = converse(HELLO, FOUND, ended(f"Hi {{}}\n{{}}\n{json.dumps(FIGURES, indent=1)}\nBye", code=1))
+    assert to_json(result) == wanted
