@@ -135,7 +135,7 @@ def _check_counts(models: Sequence[Path], threads: Sequence[int], runs: int, sec
     if not models:
         raise EdgeretrainError("There is no model to measure. Give one or more .tflite files.")
     if not threads or min(threads) < 1:
-        raise EdgeretrainError(f"{min(threads, default=0)} threads cannot run a model. Use 1 or more.")
+        raise EdgeretrainError(f"threads must be at least 1, not {min(threads, default=0)}.")
     if runs < 1:
         raise EdgeretrainError(f"{runs} runs measure nothing. Use 1 or more.")
     if not 0 <= seconds < float("inf"):

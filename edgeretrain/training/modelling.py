@@ -26,7 +26,7 @@ from edgeretrain.head.softmax import Floats, Head, Rows, photo_weights
 from edgeretrain.options import Options
 from edgeretrain.progress import Progress
 from edgeretrain.report import mistaken, render_page, thumbnails
-from edgeretrain.tflite.model import write_classifier
+from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.package import labels_text
 from edgeretrain.version import __version__
 

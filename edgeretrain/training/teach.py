@@ -28,7 +28,7 @@ from edgeretrain.head.softmax import Floats
 from edgeretrain.paths import cache_folder
 from edgeretrain.progress import Progress, silent
 from edgeretrain.tflite.runtime import Runtime, load_runtime
-from edgeretrain.tflite.ungraft import HeadAlone, cut_backbone
+from edgeretrain.tflite.ungraft import HeadModel, cut_backbone
 from edgeretrain.training.earlier_run import EarlierModel, EarlierRun, read_earlier_run
 from edgeretrain.training.modelling import Fitted, Material, Workshop, photo_record
 from edgeretrain.training.taught_photos import TaughtPhotos, gather_photos, taught_labels
@@ -171,7 +171,7 @@ class _Teacher:
     def _material(
         self, earlier: EarlierModel, backbone: Backbone, photos: TaughtPhotos, strict: bool
     ) -> tuple[TaughtPhotos, Material]:
-        length = HeadAlone(earlier.path, runtime=self.runtime).length
+        length = HeadModel(earlier.path, runtime=self.runtime).length
         values, mirrored = read_bottlenecks(earlier.bottlenecks, earlier.listing, length)
         fresh, skipped = self._bottlenecks(photos.fresh, backbone, length, flip=False)
         have = [*earlier.listing.photos, *photos.fresh]
@@ -228,7 +228,7 @@ class _Teacher:
             )
             require_all(skipped)
         heads = [
-            HeadAlone(path, runtime=self.runtime)(lesson.tested) for path, lesson in zip(paths, lessons, strict=True)
+            HeadModel(path, runtime=self.runtime)(lesson.tested) for path, lesson in zip(paths, lessons, strict=True)
         ]
         scores = [
             _arranged(split.testing, [*old, *new], np.concatenate([known, fresh]))
@@ -245,7 +245,7 @@ class _Teacher:
                     lesson.earlier.card["backbone"],
                 ),
                 "known": _known(
-                    judge(HeadAlone(lesson.earlier.path, runtime=self.runtime)(lesson.tested), old, before),
+                    judge(HeadModel(lesson.earlier.path, runtime=self.runtime)(lesson.tested), old, before),
                     judge(head, old, labels),
                 ),
             }

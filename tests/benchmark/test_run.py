@@ -241,9 +241,9 @@ def test_photos_are_shown_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"threads": (0,)}, "0 threads cannot run"),
-        ({"threads": (1, -2)}, "-2 threads cannot run"),
-        ({"threads": ()}, "0 threads cannot run"),
+        ({"threads": (0,)}, "threads must be at least 1, not 0."),
+        ({"threads": (1, -2)}, "threads must be at least 1, not -2."),
+        ({"threads": ()}, "threads must be at least 1, not 0."),
         ({"runs": 0}, "0 runs measure nothing"),
         ({"seconds": -1.0}, "-1 seconds"),
         ({"seconds": float("nan")}, "nan seconds"),

@@ -7,8 +7,8 @@ from edgeretrain.backbone import find_backbone
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.head.softmax import Head
 from edgeretrain.precision import PRECISIONS, Precision
+from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.inspect import inspect_model
-from edgeretrain.tflite.model import write_classifier
 from edgeretrain.version import __version__
 
 pytest.importorskip("ai_edge_litert")
