@@ -31,7 +31,10 @@ class Subject:
         Raises:
             EdgeretrainError: the runtime cannot load it, or an input cannot be filled.
         """
-        self._runner = Runner(model, threads=threads, runtime=runtime, delegates=xnnpack)
+        try:
+            self._runner = Runner(model, threads=threads, runtime=runtime, delegates=xnnpack, banner=True)
+        except EdgeretrainError as error:
+            raise EdgeretrainError(str(error).removeprefix(f"{model}: ")) from None  # a result names its model
         self.invoke: Callable[[], None] = self._runner.invoke
 
     def prepare(self, model: Path) -> None:

@@ -14,7 +14,8 @@ from edgeretrain.backbone import find_backbone
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite import runtime as runtime_module
 from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
-from edgeretrain.tflite.runtime import RUNTIME_NAMES, Network, Runtime, check_is_tflite, load_runtime
+from edgeretrain.tflite.quantized import Quantization
+from edgeretrain.tflite.runtime import RUNTIME_NAMES, Network, Runner, Runtime, check_is_tflite, load_runtime
 
 pytest.importorskip("ai_edge_litert")
 MODULES = {
@@ -247,3 +248,57 @@ def test_several_inputs_or_outputs_or_a_map_are_told(tmp_path: Path) -> None:
 
 def test_runtime_is_told_with_its_version() -> None:
     assert str(Runtime("ai_edge_litert", "2.3.0", None)) == "ai_edge_litert 2.3.0"
+
+
+# Files of any making
+
+
+def test_a_runner_describes_its_ends() -> None:
+    runner = Runner(find_backbone("mobilenet_v2_100_224", "int8").path)
+    (photo,), (bottleneck,) = runner.inputs, runner.outputs
+    assert (photo.shape, photo.dtype, photo.is_square_rgb, photo.size) == ((1, 224, 224, 3), np.uint8, True, 150528)
+    assert (bottleneck.shape, bottleneck.dtype, bottleneck.is_square_rgb) == ((1, 1280), np.int8, False)
+    assert str(photo) == "uint8 [1, 224, 224, 3]"
+    assert photo.quantization.scale == pytest.approx(1 / 127.5) and bottleneck.quantization.zero_point == -128
+    assert Runner(find_backbone("mobilenet_v2_100_224", "float32").path).inputs[0].quantization == Quantization(0, 0)
+
+
+def test_a_runner_gives_integers_and_the_real_numbers_that_they_stand_for() -> None:
+    runner = Runner(find_backbone("mobilenet_v2_100_224", "int8").path)
+    (bottleneck,) = runner.outputs
+    runner.set(runner.inputs[0], np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8))
+    runner.invoke()
+    stored, real = runner.stored(bottleneck), runner.real(bottleneck)
+    assert stored.dtype == np.int8 and real.dtype == np.float32 and np.ptp(real) > 1
+    scale, zero_point = bottleneck.quantization.scale, bottleneck.quantization.zero_point
+    assert np.allclose(real, (stored.astype(float) - zero_point) * scale)
+
+
+def test_without_delegates_every_tensor_can_be_read() -> None:
+    path = find_backbone("mobilenet_v2_100_224", "float32").path
+    runner = Runner(path, delegates=False, keep_tensors=True)
+    photo = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3)).astype(np.float32)
+    result = runner.run(photo)
+    scaled = next(tensor for tensor in runner.tensors() if tensor.shape == photo.shape and tensor != runner.inputs[0])
+    # The first operator multiplies, the second subtracts: one of the two is what stands there.
+    values = runner.stored(scaled)
+    assert np.allclose(values, photo / 127.5) or np.allclose(values, photo / 127.5 - 1, atol=1e-6)
+    kinds = {node["op_name"] for node in runner.interpreter._get_ops_details()}
+    assert "DELEGATE" not in kinds
+    assert np.allclose(result, Runner(path).run(photo), atol=1e-4)
+
+
+def test_an_input_can_get_another_shape() -> None:
+    content = with_input([1, 8, 8, 3], "FLOAT32")
+    model = read_model(content)
+    graph = model.subgraphs[0]
+    graph.tensors[0].shapeSignature = np.array([-1, 8, 8, 3], np.int32)
+    graph.operators[0].builtinOptions.newShape = np.array([-1, 192], np.int32)
+    runner = Runner(write_model(model))
+    runner.resize(runner.inputs[0], (2, 8, 8, 3))
+    assert runner.run(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 192)
+
+
+def test_a_name_for_messages() -> None:
+    with pytest.raises(EdgeretrainError, match=r"^the head: ai_edge_litert .* cannot load it"):
+        Runner(b"no model", name="the head")

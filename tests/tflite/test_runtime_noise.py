@@ -38,6 +38,14 @@ def test_a_first_and_a_second_network_are_silent() -> None:
     assert run("Network(model); Network(model)") == ("", "")
 
 
+def test_a_model_without_delegates_leaves_the_next_one_silent() -> None:
+    """No delegate, no banner: it comes with the next model."""
+    assert run("from edgeretrain.tflite.runtime import Runner\nRunner(model, delegates=False); Network(model)") == (
+        "",
+        "",
+    )
+
+
 def test_a_model_that_does_not_load_leaves_the_next_one_silent() -> None:
     code = (
         "from edgeretrain.errors import EdgeretrainError\n"
