@@ -2,7 +2,7 @@
 
     EDGERETRAIN_PHOTOS=... python benchmarks/heads.py [--folds 10] [--repeats 3] [--photos FOLDER]
 
-Every method is fitted and judged on the same folds (see folds.py). Bottlenecks come from compute_bottlenecks and its
+Every method is fitted and judged on the same folds (see folds.py). Bottlenecks come from Extractor and its
 cache. A fit is timed in seconds of one core's work, which other programs do not disturb much.
 """
 
@@ -18,7 +18,7 @@ from folds import Doubles, Fold, Rows, difference, machine, parse_arguments, per
 
 from edgeretrain.backbone import Backbone, find_backbone
 from edgeretrain.data.photos import PhotoSet
-from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.head.logistic import choose_logistic, fit_logistic
 from edgeretrain.head.sgd import Sgd, fit_sgd
 from edgeretrain.head.softmax import ClassWeight, Head, log_loss
@@ -158,7 +158,7 @@ def _spread(data: Data, tasks: Sequence[tuple[Fold, Sequence[int] | None]]) -> l
 
 def _load(photo_set: PhotoSet, labels: Rows, backbone: Backbone) -> Data:
     values = [
-        compute_bottlenecks(photo_set.photos, backbone, fit="squash", flip=flip, cache=cache_folder()).values
+        Extractor("squash", cache_folder()).features(photo_set.photos, Column(backbone, flip=flip))
         for flip in (False, True)
     ]
     return Data(np.concatenate(values), np.concatenate([labels, labels]), len(photo_set.labels))

@@ -41,7 +41,8 @@ from edgeretrain.backbone.presets import DEFAULT_PRESET, PRESETS, get_preset
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.data.photos import PhotoSet
 from edgeretrain.evaluation.evaluate import predict
-from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.features.extract import Column, Extractor
+from edgeretrain.features.inference import Model
 from edgeretrain.files.run_folder import model_file
 from edgeretrain.head.logistic import choose_logistic, fit_logistic
 from edgeretrain.head.softmax import log_loss
@@ -93,9 +94,10 @@ def judge_fold(data: Data, fold: Fold, folder: Path) -> Outcome:
         paths.append(path)
         heads.append(head.probabilities(values[fold.testing]))
     photos = [data.photo_set.photos[index] for index in fold.testing]
-    files, _, skipped = predict(paths, photos, fit="squash", workers=1)
-    assert not skipped
-    return Outcome(files, heads)
+    models = [Model(path, backbone.size) for path, backbone in zip(paths, data.backbones, strict=True)]
+    found = predict(models, photos, fit="squash", workers=1)
+    assert not found.skipped
+    return Outcome(list(found.probabilities), heads)
 
 
 _shared: Data  # of a worker process
@@ -155,8 +157,7 @@ def _losses(probabilities: npt.NDArray[np.float32], expected: Rows) -> Doubles:
 def _data(preset: str, precisions: Sequence[Precision], photo_set: PhotoSet, labels: Rows) -> Data:
     backbones = find_backbones(preset, precisions)
     values = [
-        compute_bottlenecks(photo_set.photos, backbone, fit="squash", cache=cache_folder()).values
-        for backbone in backbones
+        Extractor("squash", cache_folder()).features(photo_set.photos, Column(backbone)) for backbone in backbones
     ]
     return Data(photo_set, labels, backbones, values)
 

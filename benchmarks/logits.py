@@ -32,7 +32,7 @@ from folds import (
 from edgeretrain.backbone import find_backbone
 from edgeretrain.backbone.presets import BOTTLENECKS, with_bottleneck
 from edgeretrain.data.photos import PhotoSet
-from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.head.logistic import choose_logistic, fit_logistic
 from edgeretrain.head.sgd import Sgd, fit_sgd
 from edgeretrain.head.softmax import Head, log_loss
@@ -108,7 +108,7 @@ def rows_of(preset: str, precision: Precision, photo_set: PhotoSet, labels: Rows
     features: list[Answers] = []
     for kind in BOTTLENECKS:
         backbone = find_backbone(with_bottleneck(preset, kind), precision)
-        values = compute_bottlenecks(photo_set.photos, backbone, fit="squash", cache=cache_folder()).values
+        values = Extractor("squash", cache_folder()).features(photo_set.photos, Column(backbone))
         answers = judge(Data(values, labels, len(photo_set.labels)), repeated)
         features = features or answers
         for head, answer, other in zip(HEADS, answers, features, strict=True):

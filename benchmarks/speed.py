@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 
 from edgeretrain.backbone import find_backbone
-from edgeretrain.data.photos import Photo, find_photos
-from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.data.photos import Photo, find_photos, list_photos
+from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.tflite.runtime import Network
 from edgeretrain.threads import available_cores
 
@@ -52,12 +52,8 @@ def against_keras(photos: Path) -> None:
         cold, _ = timed(command, {"EDGERETRAIN_CACHE": f"{folder}/cache"})
         warm, _ = timed(command, {"EDGERETRAIN_CACHE": f"{folder}/cache"})
         start = time.perf_counter()
-        compute_bottlenecks(
-            find_photos(photos).photos,
-            find_backbone("mobilenet_v2_100_224", "float32"),
-            fit="squash",
-            cache=Path(folder) / "cache2",
-        )
+        column = Column(find_backbone("mobilenet_v2_100_224", "float32"))
+        Extractor("squash", Path(folder) / "cache2").extract(list_photos(photos).files, [column])
         seconds = time.perf_counter() - start
     count = usual["photos"]
     rows = [
@@ -104,7 +100,7 @@ def against_parts(folder: Path) -> None:
             inference = core_seconds(invoke, photos)
             with tempfile.TemporaryDirectory() as cache:
                 start = time.process_time()
-                compute_bottlenecks(photos, backbone, fit="squash", cache=Path(cache))
+                Extractor("squash", Path(cache)).extract(photos, [Column(backbone)])
                 whole = (time.process_time() - start) / len(photos)
             rounds.append((alone, inference, whole))
         alone, inference, whole = np.median(np.array(rounds), axis=0) * 1e3

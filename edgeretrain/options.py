@@ -1,11 +1,11 @@
 """The options of a retrain."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeretrain.data.photos import PhotoSet
+from edgeretrain.data.photos import Photo, PhotoFile, PhotoSet
 from edgeretrain.data.pixels import Fit
-from edgeretrain.data.split import Place, Split, split_photos
+from edgeretrain.data.split import Place, Split, check_enough, hashed_place, split_photos
 from edgeretrain.head.sgd import Sgd
 from edgeretrain.head.softmax import ClassWeight
 
@@ -44,3 +44,11 @@ class Options:
             testing_percentage=self.testing_percentage,
             settled=settled,
         )
+
+    def hashed_place(self, photo: Photo) -> Place:
+        """The set that a photo falls into by its name alone; see `hashed_place`."""
+        return hashed_place(photo, self.validation_percentage, self.testing_percentage)
+
+    def check_enough(self, labels: Sequence[str], files: Sequence[PhotoFile | Photo]) -> None:
+        """Refuse classes with too few photos for these percentages before any is opened; see `check_enough`."""
+        check_enough(labels, files, self.validation_percentage, self.testing_percentage)

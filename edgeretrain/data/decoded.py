@@ -1,6 +1,6 @@
-"""The decoded photos of a run in one file on disk: memory stays flat however many there are, and no epoch decodes."""
+"""The decoded photos of a training in files on disk: memory stays flat however many there are, no epoch decodes."""
 
-import hashlib
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.data.photos import Photo
-from edgeretrain.data.pixels import Fit, load_pixels
-from edgeretrain.errors import EdgeretrainError
+from edgeretrain.data.photos import Photo, read_again
+from edgeretrain.data.pixels import Fit, load_pixels_at
+from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.files.atomic import partial_file
 from edgeretrain.progress import Progress, silent
 from edgeretrain.threads import available_cores
@@ -21,51 +21,66 @@ _BLOCK = 64  # photos decoded before the next ones are handed to the threads
 
 
 def decoded_photos(
-    path: Path,
+    folder: Path,
     photos: Sequence[Photo],
-    size: int,
+    sizes: Sequence[int],
     fit: Fit,
     *,
     workers: int | None = None,
     progress: Progress = silent,
-) -> Pixels:
-    """The photos as `load_pixels` decodes them, `uint8 [n,size,size,3]`, mapped from a file.
+) -> dict[int, Pixels]:
+    """The photos as `load_pixels` decodes them, `uint8 [n, size, size, 3]` by size, mapped from files.
+
+    Each photo is opened once for all sizes.
 
     Args:
-        path: of the file; written when it is not there whole, 3 * size * size bytes for each photo.
+        folder: of the files; one that is not there whole is written, 3 * size * size bytes for each photo.
         workers: threads; default one per core.
 
     Raises:
-        EdgeretrainError: a photo is no longer what it was; the file cannot be written.
+        EdgeretrainError: a photo is no longer what it was; a file cannot be written.
     """
-    shape = (len(photos), size, size, 3)
-    if not (path.is_file() and path.stat().st_size == np.prod(shape)):
+    missing = [size for size in dict.fromkeys(sizes) if not _is_whole(_path(folder, size), len(photos), size)]
+    if missing:
+        volume = sum(3 * size * size for size in missing) * len(photos)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with (
-                partial_file(path) as temporary,
-                temporary.open("wb") as file,
-                ThreadPoolExecutor(workers or available_cores()) as threads,
-            ):
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.ExitStack() as stack:
+                temporary = [stack.enter_context(partial_file(_path(folder, size))) for size in missing]
+                files = [stack.enter_context(path.open("wb")) for path in temporary]
+                threads = stack.enter_context(ThreadPoolExecutor(workers or available_cores()))
                 for start in range(0, len(photos), _BLOCK):
                     progress("Decoding for fine-tuning", start, len(photos))
-                    for pixels in threads.map(lambda one: _pixels(one, size, fit), photos[start : start + _BLOCK]):
-                        file.write(pixels.tobytes())
+                    block = photos[start : start + _BLOCK]
+                    for decoded in threads.map(lambda photo: _pixels(photo, missing, fit), block):
+                        for size, file in zip(missing, files, strict=True):
+                            file.write(decoded[size].tobytes())
             progress("Decoding for fine-tuning", len(photos), len(photos))
         except OSError as error:
             raise EdgeretrainError(
-                f"{path}: the decoded photos ({np.prod(shape) / 1e6:,.0f} MB) cannot be written "
+                f"{folder}: the decoded photos ({volume / 1e6:,.0f} MB) cannot be written "
                 f"({error.strerror or error}). Free some room, or point EDGERETRAIN_CACHE to another folder."
             ) from None
-    return np.memmap(path, np.uint8, "r", shape=shape)
+    return {size: open_decoded(folder, len(photos), size) for size in sizes}
 
 
-def _pixels(photo: Photo, size: int, fit: Fit) -> Pixels:
-    changed = EdgeretrainError(f"{photo.path}: this photo changed while edgeretrain was running. Run it again.")
+def open_decoded(folder: Path, count: int, size: int) -> Pixels:
+    """A file that `decoded_photos` wrote, `uint8 [count, size, size, 3]`, mapped into memory."""
+    return np.memmap(_path(folder, size), np.uint8, "r", shape=(count, size, size, 3))
+
+
+def _path(folder: Path, size: int) -> Path:
+    return folder / f"photos.{size}.uint8"
+
+
+def _is_whole(path: Path, count: int, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == count * size * size * 3
+
+
+def _pixels(photo: Photo, sizes: Sequence[int], fit: Fit) -> dict[int, Pixels]:
     try:
-        content = photo.path.read_bytes()
-    except OSError:
-        raise changed from None
-    if hashlib.sha256(content).hexdigest() != photo.digest:
-        raise changed
-    return load_pixels(content, size, fit)
+        return load_pixels_at(read_again(photo), sizes, fit)
+    except UnreadablePhoto:
+        raise EdgeretrainError(
+            f"{photo.path}: this photo changed while edgeretrain was running. Run it again."
+        ) from None

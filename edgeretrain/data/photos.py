@@ -20,7 +20,20 @@ FEW_PHOTOS = 20
 
 LEFT_BEHIND = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
 """Folders that archivers and network drives leave behind, in lower case."""
-_READ_SIZE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """A file that should be a photo; nobody has looked into it yet.
+
+    Attributes:
+        name: path below the photos folder with slashes, such as `daisy/a.jpg`; always valid UTF-8.
+        label: the name of its class folder.
+    """
+
+    path: Path
+    name: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,99 +89,192 @@ class PhotoSet:
             EdgeretrainError: a class has no photos left; or strict, and a photo was skipped.
         """
         more = {entry.name: entry for entry in skipped}
-        all_skipped = sorted({*self.skipped, *more.values()}, key=lambda entry: entry.name)
+        all_skipped = sorted_skipped({*self.skipped, *more.values()})
         photos = tuple(photo for photo in self.photos if photo.name not in more)
         check_readable(self.labels, photos, all_skipped, strict)
         told = set(photo_warnings(self.labels, self.photos))
         kept = [warning for warning in self.warnings if warning not in told]
-        return PhotoSet(self.labels, photos, tuple(all_skipped), (*kept, *photo_warnings(self.labels, photos)))
+        return PhotoSet(self.labels, photos, all_skipped, (*kept, *photo_warnings(self.labels, photos)))
 
 
-def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progress: Progress = silent) -> PhotoSet:
-    """Find the photos of a folder that has one sub-folder for each class.
+@dataclass(frozen=True)
+class PhotoFolder:
+    """What lies in a folder of class folders.
+
+    Attributes:
+        labels: class folder names, sorted, exactly as they are; each holds a file or more.
+        files: sorted by name.
+        loose: photos beside the class folders, which belong to no class.
+    """
+
+    labels: tuple[str, ...]
+    files: tuple[PhotoFile, ...]
+    loose: int
+
+    def photo_set(self, photos: Iterable[Photo], skipped: Iterable[Skipped], *, strict: bool = False) -> "PhotoSet":
+        """The set of those photos that could be read.
+
+        Args:
+            strict: a photo that was skipped is an error.
+
+        Raises:
+            EdgeretrainError: a class has no photo that can be read; or strict, and a photo was skipped.
+        """
+        in_order, left_out = sorted_photos(photos), sorted_skipped(skipped)
+        check_readable(self.labels, in_order, left_out, strict)
+        warnings = [f"Photos outside the class folders, not used: {self.loose}."] if self.loose else []
+        return PhotoSet(self.labels, in_order, left_out, (*warnings, *photo_warnings(self.labels, in_order)))
+
+
+def sorted_photos(photos: Iterable[Photo]) -> tuple[Photo, ...]:
+    """By name; names that are no UTF-8 may be shown alike, so by path as well."""
+    return tuple(sorted(photos, key=lambda photo: (photo.name, str(photo.path))))
+
+
+def sorted_skipped(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
+    """By name."""
+    return tuple(sorted(skipped, key=lambda entry: entry.name))
+
+
+def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
+    """List the photos of a folder that has one sub-folder for each class. Opens no photo.
 
     Photos deeper inside a class folder belong to that class. Hidden files and folders, what archivers and network
     drives leave behind, and files with other extensions do not count. Links are followed, no folder is entered twice.
-    Each file is read once, for its digest and a look at its header; damage further in shows when it is decoded (see
-    `PhotoSet.without`). Memory holds one name and digest for each photo.
+
+    Raises:
+        EdgeretrainError: no such folder; no class folders, or one; class names that collide or cannot stand in
+            labels.txt; a class without photos; a folder that cannot be read.
+    """
+    root = Path(folder)
+    labels, loose = _class_folders(root)
+    files: list[PhotoFile] = []
+    empty: list[str] = []
+    for label in labels:
+        paths: list[Path] = []
+        others: Counter[str] = Counter()
+        for path in _walk(root / label, root):
+            if path.suffix.lower() in EXTENSIONS:
+                paths.append(path)
+            else:
+                others[path.suffix.lower() or path.name] += 1
+        if not paths:
+            empty.append(_nothing_in(label, others))
+        files += [PhotoFile(path, printable(path.relative_to(root).as_posix()), label) for path in paths]
+    if empty:
+        raise EdgeretrainError(f"{printable(root)}: {' '.join(empty)} Add photos, or remove the folder.")
+    files.sort(key=lambda file: (file.name, str(file.path)))
+    return PhotoFolder(labels, tuple(files), loose)
+
+
+def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progress: Progress = silent) -> PhotoSet:
+    """List the photos of a folder (see `list_photos`) and read each once, for its digest and a look at its header.
+
+    Nothing is decoded, so damage further in does not show (see `PhotoSet.without`). Memory holds one name and digest
+    for each photo.
 
     Args:
         strict: a photo that would be skipped is an error.
 
     Raises:
-        EdgeretrainError: no such folder; no class folders, or one; class names that collide or cannot stand in
-            labels.txt; a class without photos that can be read; a folder that cannot be read.
+        EdgeretrainError: see `list_photos`; a class without photos that can be read.
     """
-    root = Path(folder)
-    labels, loose = _class_folders(root)
-    files: list[tuple[str, Path]] = []
-    empty: list[str] = []
-    for label in labels:
-        found: list[Path] = []
-        others: Counter[str] = Counter()
-        for path in _walk(root / label, root):
-            if path.suffix.lower() in EXTENSIONS:
-                found.append(path)
-            else:
-                others[path.suffix.lower() or path.name] += 1
-        if not found:
-            empty.append(_nothing_in(label, others))
-        files += [(label, path) for path in found]
-    if empty:
-        raise EdgeretrainError(f"{printable(root)}: {' '.join(empty)} Add photos, or remove the folder.")
-
-    named = [(label, path, printable(path.relative_to(root).as_posix())) for label, path in files]
-    photos, skipped = _checked(named, progress)
-    check_readable(labels, photos, skipped, strict)
-    warnings = [f"Photos outside the class folders, not used: {loose}."] if loose else []
-    return PhotoSet(labels, tuple(photos), tuple(skipped), (*warnings, *photo_warnings(labels, photos)))
+    found = list_photos(folder)
+    photos, skipped = _read_all(found.files, progress)
+    return found.photo_set(photos, skipped, strict=strict)
 
 
-def find_class_photos(
-    label: str, sources: Sequence[Path], *, progress: Progress = silent
-) -> tuple[list[Photo], list[Skipped]]:
-    """The photos of one class, wherever they are: what a class folder of that name would hold.
+def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
+    """The photos of one class, wherever they are: what a class folder of that name would hold. Opens no photo.
 
     Args:
-        sources: folders, of which all photos at any depth count as in `find_photos`, and photos.
+        sources: folders, of which all photos at any depth count as in `list_photos`, and photos.
 
     Returns:
-        the photos, sorted by name (`label/` and the path below its folder, or the photo's own name), and those that
-        cannot be used. Names may repeat when there are several sources.
+        the photos, each named `label/` and the path below its folder, or its own name. Names may repeat when there are
+        several sources.
 
     Raises:
         EdgeretrainError: there is no such folder or photo, or a folder holds no photos.
     """
-    named: list[tuple[str, Path, str]] = []
+    files: list[PhotoFile] = []
     for source in sources:
         status = _status(source)
         if status is None:
             raise EdgeretrainError(f"There is no photo or folder {printable(source)}. Check the path.")
         if not stat.S_ISDIR(status.st_mode):
-            named.append((label, source, printable(f"{label}/{source.name}")))
+            files.append(PhotoFile(source, printable(f"{label}/{source.name}"), label))
             continue
-        found = [path for path in _walk(source, source) if path.suffix.lower() in EXTENSIONS]
-        if not found:
+        paths = [path for path in _walk(source, source) if path.suffix.lower() in EXTENSIONS]
+        if not paths:
             raise EdgeretrainError(
                 f"{printable(source)}: this folder has no JPEG, PNG, WebP, BMP, GIF or TIFF photos. Check the path."
             )
-        named += [(label, path, printable(f"{label}/{path.relative_to(source).as_posix()}")) for path in found]
-    return _checked(named, progress)
+        names = [printable(f"{label}/{path.relative_to(source).as_posix()}") for path in paths]
+        files += [PhotoFile(path, name, label) for path, name in zip(paths, names, strict=True)]
+    return files
 
 
-def _checked(named: Sequence[tuple[str, Path, str]], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
-    """Photos of (label, path, name) and those that cannot be used, each sorted by name."""
+def find_class_photos(
+    label: str, sources: Sequence[Path], *, progress: Progress = silent
+) -> tuple[list[Photo], list[Skipped]]:
+    """The photos of one class (see `list_class_photos`), each read once for its digest and a look at its header.
+
+    Returns:
+        the photos and those that cannot be used, each sorted by name.
+
+    Raises:
+        EdgeretrainError: see `list_class_photos`.
+    """
+    photos, skipped = _read_all(list_class_photos(label, sources), progress)
+    return list(sorted_photos(photos)), list(sorted_skipped(skipped))
+
+
+def _read_all(files: Sequence[PhotoFile], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
     photos: list[Photo] = []
     skipped: list[Skipped] = []
-    for done, (label, path, name) in enumerate(named, start=1):
+    for done, file in enumerate(files, start=1):
         try:
-            photos.append(Photo(path, name, label, _digest(path, name)))
+            photos.append(read_photo(file)[0])
         except UnreadablePhoto as error:
-            skipped.append(Skipped(name, error.reason))
-        progress("Checking photos", done, len(named))
-    photos.sort(key=lambda photo: (photo.name, str(photo.path)))
-    skipped.sort(key=lambda entry: entry.name)
+            skipped.append(Skipped(file.name, error.reason))
+        progress("Checking photos", done, len(files))
     return photos, skipped
+
+
+def read_photo(file: PhotoFile) -> tuple[Photo, bytes]:
+    """Open a photo once: look at its header, read its bytes, take their SHA-256.
+
+    Raises:
+        UnreadablePhoto: there is no such file, it cannot be read, or its header is damaged.
+    """
+    path, name = file.path, file.name
+    status = _status(path)
+    if status is None:
+        raise UnreadablePhoto(name, "a link that leads nowhere" if path.is_symlink() else "no such file")
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise UnreadablePhoto(name, "not a regular file")
+    try:
+        with path.open("rb") as opened:
+            check_header(opened, name)  # first: what is no photo need not fit into memory
+            opened.seek(0)
+            content = opened.read()
+    except OSError as error:
+        raise UnreadablePhoto(name, open_failure(error)) from error
+    return Photo(path, name, file.label, hashlib.sha256(content).hexdigest()), content
+
+
+def read_again(photo: Photo) -> bytes:
+    """The bytes of a photo that was read before.
+
+    Raises:
+        UnreadablePhoto: it cannot be read any more.
+        EdgeretrainError: it is another file now.
+    """
+    found, content = read_photo(PhotoFile(photo.path, photo.name, photo.label))
+    if found.digest != photo.digest:
+        raise EdgeretrainError(f"{photo.path}: this photo changed while edgeretrain was running. Run it again.")
+    return content
 
 
 def _listing(folder: Path) -> list[Path]:
@@ -305,26 +411,7 @@ def _nothing_in(label: str, others: Counter[str]) -> str:
     )
 
 
-def _digest(path: Path, name: str) -> str:
-    """SHA-256 of the file, after which its header is looked at while it is still in the system's cache."""
-    status = _status(path)
-    if status is None:
-        raise UnreadablePhoto(name, "a link that leads nowhere" if path.is_symlink() else "no such file")
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        raise UnreadablePhoto(name, "not a regular file")
-    sha = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_READ_SIZE):
-                sha.update(block)
-            file.seek(0)
-            check_header(file, name)
-    except OSError as error:
-        raise UnreadablePhoto(name, open_failure(error)) from error
-    return sha.hexdigest()
-
-
-def check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: list[Skipped], strict: bool) -> None:
+def check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: Sequence[Skipped], strict: bool) -> None:
     first = "; ".join(f"{entry.name}: {entry.reason}" for entry in skipped[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
     if strict and skipped:

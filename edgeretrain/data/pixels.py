@@ -1,18 +1,22 @@
 """One photo -> uint8 [size, size, 3] RGB: the only preprocessing there is.
 
 Training, evaluation, the classifier and the benchmark all call `load_pixels`: a model sees the same pixels everywhere.
+Where several sizes of one photo are wanted, `load_pixels_at` gives the same pixels for fewer decodes.
 docs/pixels.md states the arithmetic to the bit; tests/golden/pixels holds vectors for other implementations.
 """
 
 import io
 import os
 import warnings
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 
 # The plugins are imported by name: otherwise Pillow imports all of its forty when it meets the first WebP or bad file.
 from PIL import (
@@ -26,6 +30,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from edgeretrain.data.jpeg_scale import can_be_scaled, scale_denominator
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 
 Fit = Literal["squash", "crop"]
@@ -33,7 +38,7 @@ FITS: tuple[Fit, ...] = get_args(Fit)
 
 PhotoSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]
 
-PIXELS_VERSION = 1
+PIXELS_VERSION = 2
 """Raised with every change of docs/pixels.md's arithmetic: bottlenecks of other pixels are not taken from the cache."""
 
 MAX_PIXELS = 89_478_485
@@ -56,10 +61,34 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_RIGHT_COMES_FIRST = (2, 3, 7, 8)
+"""EXIF orientations that turn the right side of the stored photo to the left, or to the top."""
+
+_BOTTOM_COMES_FIRST = (3, 4, 6, 7)
+"""EXIF orientations that turn the bottom of the stored photo to the top, or to the left."""
+
+_LYING = (5, 6, 7, 8)
+"""EXIF orientations with which width and height change places."""
 
 # Everything worth telling about a photo is told by UnreadablePhoto. A filter set once, here, is the only way that is
 # safe with threads: warnings.catch_warnings swaps the state of the whole process.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A photo, upright, whole or at a scale.
+
+    Attributes:
+        image: RGB or L.
+        denominator: s of the scale 1/s.
+        box: left, top, right, bottom of the photo in the image, counted in pixels of the whole photo. A JPEG whose side
+            is no multiple of s reaches only s-ths into its last column or row.
+    """
+
+    image: Image.Image
+    denominator: int
+    box: tuple[int, int, int, int]
 
 
 def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArray[np.uint8]:
@@ -70,6 +99,9 @@ def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArr
     Args:
         photo: a path, the bytes of a file, a Pillow image, or uint8 [height, width, 3] RGB.
             Of several frames the first counts (of a Pillow image the current one).
+            A large JPEG file is decoded at 1/2, 1/4 or 1/8 of its size, as `scale_denominator` says. A Pillow image is
+            taken at the size that it has, also where it is a JPEG that Pillow has not decoded yet: its pixels must not
+            depend on whether somebody has looked at it before. For the pixels of a file, give its path or bytes.
         size: side of the result, pixels.
         fit: "squash" ignores the aspect ratio, "crop" keeps the centre square.
 
@@ -80,30 +112,90 @@ def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArr
         UnreadablePhoto: the photo cannot be decoded, or has more than MAX_PIXELS pixels.
         EdgeretrainError: the array has another shape or dtype; size or fit is not one of those above.
     """
-    if size < 1:
-        raise EdgeretrainError(f"The side of the pixels must be at least 1, not {size}.")
+    return load_pixels_at(photo, (size,), fit)[size]
+
+
+def load_pixels_at(photo: PhotoSource, sizes: Iterable[int], fit: Fit = "squash") -> dict[int, npt.NDArray[np.uint8]]:
+    """The same photo at several sizes, each bit for bit as `load_pixels` gives it, decoded as seldom as possible.
+
+    A photo is opened once. Sizes at which a JPEG is decoded at the same scale share one decode; anything else is
+    decoded once. One decoded photo is in memory at a time.
+
+    Args:
+        photo, fit: as in `load_pixels`.
+        sizes: sides of the results, pixels; repeated ones count once.
+
+    Returns:
+        By size, in the order of `sizes`: uint8 [size, size, 3].
+
+    Raises:
+        UnreadablePhoto, EdgeretrainError: as `load_pixels`.
+    """
+    wanted = tuple(dict.fromkeys(sizes))
+    for size in wanted:
+        if size < 1:
+            raise EdgeretrainError(f"The side of the pixels must be at least 1, not {size}.")
     if fit not in FITS:
         raise EdgeretrainError(f"There is no fit {fit!r}. Choose one of: {', '.join(FITS)}.")
     if isinstance(photo, np.ndarray):
-        image = _from_array(photo)
-    elif isinstance(photo, Image.Image):
-        image = _decode(photo, str(getattr(photo, "filename", "")) or "<image>")
-    elif isinstance(photo, (str, os.PathLike, bytes, bytearray, memoryview)):
-        name, stream = _stream(photo)
-        with stream as file, _open(file, name) as opened:
-            image = _decode(opened, name)
-    else:
+        return _resized(_whole(_from_array(photo)), wanted, fit)
+    if isinstance(photo, Image.Image):
+        return _resized(_decode(photo, str(getattr(photo, "filename", "")) or "<image>"), wanted, fit)
+    if not isinstance(photo, (str, os.PathLike, bytes, bytearray, memoryview)):
         raise EdgeretrainError(
             f"A photo is a path, bytes, a Pillow image or a NumPy array, not {type(photo).__name__}. Convert it first."
         )
+    name, stream = _stream(photo)
+    pixels: dict[int, npt.NDArray[np.uint8]] = {}
+    with stream as file:
+        while missing := [size for size in wanted if size not in pixels]:
+            pixels |= _read_at_one_scale(file, name, missing, fit)
+    return {size: pixels[size] for size in wanted}
+
+
+def _read_at_one_scale(file: BinaryIO, name: str, sizes: Sequence[int], fit: Fit) -> dict[int, npt.NDArray[np.uint8]]:
+    """Decode the photo once, for the first size and those others that want it at the same scale."""
+    with _open(file, name) as opened:
+        denominators = _denominators(opened, file, name, sizes)
+        decoded = _decode(opened, name, denominators[0])
+    shared = [size for size, denominator in zip(sizes, denominators, strict=True) if denominator == denominators[0]]
+    return _resized(decoded, shared, fit)
+
+
+def _denominators(opened: Image.Image, file: BinaryIO, name: str, sizes: Sequence[int]) -> list[int]:
+    """For each size the s of the scale 1/s at which the photo is decoded for it."""
+    if isinstance(opened, JpegImagePlugin.JpegImageFile):  # as an MPO is, too
+        denominators = [scale_denominator(opened.width, opened.height, size) for size in sizes]
+        try:
+            if max(denominators) > 1 and can_be_scaled(file):
+                return denominators
+        except OSError as error:
+            raise UnreadablePhoto(name, _DAMAGED) from error
+    return [1] * len(sizes)
+
+
+def _resized(decoded: _Decoded, sizes: Sequence[int], fit: Fit) -> dict[int, npt.NDArray[np.uint8]]:
+    """A decoded photo as uint8 [size, size, 3] for each size."""
+    image, s = decoded.image, decoded.denominator
+    left, top, right, bottom = decoded.box
     if fit == "crop":
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
+        side = min(right - left, bottom - top)
+        left, top = left + (right - left - side) // 2, top + (bottom - top - side) // 2
+        right, bottom = left + side, top + side
+        first_column, first_row = left // s, top // s
+        image = image.crop((first_column, first_row, -(-right // s), -(-bottom // s)))
+        left, right = left - first_column * s, right - first_column * s
+        top, bottom = top - first_row * s, bottom - first_row * s
+    return {size: _resize(image, size, (left / s, top / s, right / s, bottom / s)) for size in sizes}
+
+
+def _resize(image: Image.Image, size: int, box: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
+    """The box, in samples of an RGB or L image, as uint8 [size, size, 3]."""
+    left, top, right, bottom = box
     # One call for each pass: Pillow 13 runs the vertical one first when that is faster (its pull request 9549), and as
     # the passes round in between, the order shows in the last bit.
-    image = image.resize((size, image.height), Image.Resampling.BILINEAR)
-    image = image.resize((size, size), Image.Resampling.BILINEAR)
+    image = image.resize((size, image.height), Image.Resampling.BILINEAR, (left, 0, right, image.height))
+    image = image.resize((size, size), Image.Resampling.BILINEAR, (0, top, size, bottom))
     if image.mode == "L":  # a gray photo stays one channel until here: the same bits, a third of the work
         image = image.convert("RGB")
     return np.array(image)
@@ -152,6 +244,7 @@ def open_failure(error: Exception) -> str:
 def _open(file: BinaryIO, name: str) -> Image.Image:
     """Read the header. The size is known afterwards, nothing is decoded."""
     try:
+        file.seek(0)
         head = file.read(12)
         image = Image.open(file, formats=_FORMATS)
     except Image.DecompressionBombError as error:
@@ -166,23 +259,55 @@ def _open(file: BinaryIO, name: str) -> Image.Image:
     return image
 
 
-def _decode(image: Image.Image, name: str) -> Image.Image:
-    """Decoded, RGB or L, upright."""
-    if image.width * image.height > MAX_PIXELS:
+def _decode(image: Image.Image, name: str, denominator: int = 1) -> _Decoded:
+    """Decode a photo. Every decode passes here.
+
+    Args:
+        denominator: 1, or that of a scale at which a JPEG which is not yet decoded `can_be_scaled`.
+    """
+    width, height = image.size
+    if width * height > MAX_PIXELS:
         raise UnreadablePhoto(name, _TOO_LARGE)
-    if min(image.size) < 1:
+    if min(width, height) < 1:
         raise UnreadablePhoto(name, "no pixels")
+    if denominator > 1:
+        _ask_for_scale(image, denominator)
     try:
         image.load()
-        method = _UPRIGHT.get(_orientation(image))
+        orientation = _orientation(image)
         image = _to_rgb(image, name)
-        return image if method is None else image.transpose(method)
+        if orientation in _UPRIGHT:
+            image = image.transpose(_UPRIGHT[orientation])
     except UnreadablePhoto:
         raise
     except MemoryError as error:
         raise UnreadablePhoto(name, "not enough memory to decode it") from error
     except Exception as error:  # decoders raise a dozen types on damaged data
         raise UnreadablePhoto(name, _DAMAGED) from error
+    if denominator == 1:
+        return _whole(image)
+    left = -width % denominator if orientation in _RIGHT_COMES_FIRST else 0
+    top = -height % denominator if orientation in _BOTTOM_COMES_FIRST else 0
+    if orientation in _LYING:
+        left, top, width, height = top, left, height, width
+    return _Decoded(image, denominator, (left, top, left + width, top + height))
+
+
+def _whole(image: Image.Image) -> _Decoded:
+    return _Decoded(image, 1, (0, 0, image.width, image.height))
+
+
+def _ask_for_scale(image: Image.Image, denominator: int) -> None:
+    """Have Pillow decode this JPEG at 1/denominator, sides rounded up; its mode stays."""
+    width, height = image.size
+    # `draft` takes a size and finds a scale itself: the largest of 8, 4, 2, 1 that neither width // asked width nor
+    # height // asked height is below. With these sides both quotients are at least s and below 2 * s.
+    image.draft(None, (width // denominator, height // denominator))
+    if image.size != (-(-width // denominator), -(-height // denominator)):
+        raise EdgeretrainError(
+            f"Pillow {PIL.__version__} does not decode a JPEG at the scale that it is asked for. "
+            "Install another version of Pillow."
+        )
 
 
 def _orientation(image: Image.Image) -> int:

@@ -4,11 +4,11 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from edgeretrain.data.photos import Photo, PhotoSet
+from edgeretrain.data.photos import Photo, PhotoFile, PhotoSet
 from edgeretrain.errors import EdgeretrainError
 
 Place = Literal["training", "validation", "testing"]
@@ -31,7 +31,7 @@ class Split:
         return {photo.name: place for place in PLACES for photo in getattr(self, place)}
 
 
-def _group_name(photo: Photo) -> str:
+def _group_name(photo: Photo | PhotoFile) -> str:
     """What the split hashes: the base name without `_nohash_` and all after it, in NFC as Linux and macOS differ."""
     return re.sub(r"_nohash_.*$", "", unicodedata.normalize("NFC", photo.name.rsplit("/", 1)[-1]))
 
@@ -78,6 +78,58 @@ def _families(photos: Iterable[Photo]) -> list[list[Photo]]:
     return list(families.values())
 
 
+def hashed_place(photo: Photo | PhotoFile, validation_percentage: float, testing_percentage: float) -> Place:
+    """The set that a photo falls into by its name alone.
+
+    `split_photos` moves a photo elsewhere only where a class would be missing in a set, or for a copy of it.
+    """
+    percent = _percent(_group_name(photo))
+    if percent < validation_percentage:
+        return "validation"
+    return "testing" if percent < validation_percentage + testing_percentage else "training"
+
+
+def check_enough(
+    labels: Iterable[str], files: Iterable[PhotoFile | Photo], validation_percentage: float, testing_percentage: float
+) -> None:
+    """Refuse classes that have too few photos by their names alone, before any photo is opened.
+
+    Raises:
+        EdgeretrainError: the percentages make no sense; a class has too few photos to be in every set.
+    """
+    wanted = _wanted(validation_percentage, testing_percentage)
+    groups: defaultdict[str, set[str]] = defaultdict(set)
+    for file in files:
+        groups[file.label].add(_group_name(file))
+    for label in labels:
+        _check_class(label, len(groups[label]), wanted)
+
+
+def _check_percentages(validation_percentage: float, testing_percentage: float) -> None:
+    if not (validation_percentage >= 0 and testing_percentage >= 0):
+        raise EdgeretrainError("The validation and testing percentages must not be negative.")
+    if not validation_percentage + testing_percentage < 100:
+        raise EdgeretrainError(
+            f"{validation_percentage:g} % for validation and {testing_percentage:g} % for testing leave no photos to "
+            "train on. Together they must stay below 100."
+        )
+
+
+def _wanted(validation_percentage: float, testing_percentage: float) -> list[Place]:
+    """The sets that are to have photos of every class."""
+    _check_percentages(validation_percentage, testing_percentage)
+    shares: dict[Place, float] = {"validation": validation_percentage, "testing": testing_percentage, "training": 1}
+    return [place for place, share in shares.items() if share]
+
+
+def _check_class(label: str, groups: int, wanted: Sequence[Place]) -> None:
+    if groups < len(wanted):
+        raise EdgeretrainError(
+            f"Class {label!r} has too few photos: to be in {', '.join(reversed(wanted))} it needs {len(wanted)} "
+            f"that differ and has {groups} (copies, and names alike up to _nohash_, count once). Add photos."
+        )
+
+
 def split_photos(
     photo_set: PhotoSet,
     *,
@@ -102,13 +154,7 @@ def split_photos(
 
     Source of the rule: tensorflow/hub, examples/image_retraining/retrain.py, create_image_lists.
     """
-    if not (validation_percentage >= 0 and testing_percentage >= 0):
-        raise EdgeretrainError("The validation and testing percentages must not be negative.")
-    if not validation_percentage + testing_percentage < 100:
-        raise EdgeretrainError(
-            f"{validation_percentage:g} % for validation and {testing_percentage:g} % for testing leave no photos to "
-            "train on. Together they must stay below 100."
-        )
+    wanted = _wanted(validation_percentage, testing_percentage)
     middle, end = validation_percentage, validation_percentage + testing_percentage
     spans: dict[Place, tuple[float, float]] = {
         "validation": (0.0, middle),
@@ -116,12 +162,11 @@ def split_photos(
         "training": (end, 100.0),
     }
     settled = settled or {}
-    wanted = [place for place, (low, high) in spans.items() if low < high]
 
     families = []
     for photos in _families(photo_set.photos):
         percent = _percent(_group_name(photos[0]))
-        place: Place = "validation" if percent < middle else "testing" if percent < end else "training"
+        place = hashed_place(photos[0], validation_percentage, testing_percentage)
         decided = [settled[photo.name] for photo in photos if photo.name in settled]
         families.append(_Family(photos, percent, decided[0] if decided else place, bool(decided)))
     _fill(families, photo_set.labels, spans, wanted)
@@ -144,11 +189,7 @@ def _fill(
     count = Counter((label, family.place) for family in families for label in family.labels)
     for label in labels:
         own = [family for family in families if label in family.labels]
-        if len(own) < len(wanted):
-            raise EdgeretrainError(
-                f"Class {label!r} has too few photos: to be in {', '.join(reversed(wanted))} it needs {len(wanted)} "
-                f"that differ and has {len(own)} (copies, and names alike up to _nohash_, count once). Add photos."
-            )
+        _check_class(label, len(own), wanted)
         for place in wanted:
             if count[label, place]:
                 continue

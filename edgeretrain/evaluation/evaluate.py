@@ -1,178 +1,129 @@
 """Model files x photos -> what they can do: every figure comes from running the very file that ships."""
 
 import contextlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeretrain.classifier import read_own_package
-from edgeretrain.data.photos import Photo, Skipped, find_photos
+from edgeretrain.data.photos import (
+    Photo,
+    PhotoFile,
+    PhotoSet,
+    Skipped,
+    check_readable,
+    list_photos,
+    sorted_photos,
+    sorted_skipped,
+)
 from edgeretrain.data.pixels import Fit
-from edgeretrain.data.split import split_photos
-from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
-from edgeretrain.features.inference import run_photos
-from edgeretrain.head.softmax import log_loss
+from edgeretrain.data.split import hashed_place, split_photos
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.evaluation.metrics import Evaluation, compute_metrics
+from edgeretrain.features.inference import (
+    Model,
+    ModelFailure,
+    NetworkOutput,
+    PixelSource,
+    Plan,
+    ReadPhoto,
+    SkippedPhoto,
+    run_photos,
+)
+from edgeretrain.head.softmax import Floats
 from edgeretrain.progress import Progress, silent
-from edgeretrain.tflite.runtime import Runtime, load_runtime
-
-_CALIBRATION_BINS = 15
+from edgeretrain.tflite.runtime import Network, Runtime, load_runtime
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """How one class fares. `precision` is None when the model never predicts it, `recall` when it has no photos."""
-
-    label: str
-    photos: int
-    precision: float | None
-    recall: float | None
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A photo whose most probable class is not its own; scores are probabilities."""
-
-    photo: str
-    label: str
-    predicted: str
-    score: float
-    label_score: float
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What one model file made of the photos.
+class Predictions:
+    """What models say of photos.
 
     Attributes:
-        photos: how many were run.
-        top1, top3: share of photos whose label is the most probable class, is among the three most probable.
-        log_loss: mean negative log-likelihood of the labels, nats.
-        calibration_error: expected calibration error over 15 equal bins of the top probability (Guo et al. 2017,
-            arXiv:1706.04599): the mean gap between how sure the model is and how often it is right.
-        agreement_with_float32: share of photos with the float32 model's top-1; None without such a model.
-        classes: in label order.
-        confusion: photos per true label (row) and predicted label (column).
-        mistakes: in the order of the photos' names.
+        photos: those that were run, in the order given.
+        probabilities: float32 `[n, k]` for each model, a row per photo.
+        skipped: those that cannot be read, sorted by name.
+        undecodable: those of them with a sound header.
+        passed_over: those that could be read and were not wanted.
     """
 
-    photos: int
-    top1: float
-    top3: float
-    log_loss: float
-    calibration_error: float
-    agreement_with_float32: float | None
-    classes: tuple[ClassFigures, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    mistakes: tuple[Mistake, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, as they stand in `report.json`."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples become lists
-        return plain
+    photos: tuple[Photo, ...]
+    probabilities: tuple[Floats, ...]
+    skipped: tuple[Skipped, ...]
+    undecodable: tuple[Photo, ...]
+    passed_over: tuple[Photo, ...]
 
 
 def predict(
-    models: Sequence[Path],
-    photos: Sequence[Photo],
+    models: Sequence[Model],
+    files: Sequence[PhotoFile | Photo],
     *,
     fit: Fit,
+    wanted: Callable[[Photo], bool] = lambda photo: True,
+    decoded: PixelSource | None = None,
     workers: int | None = None,
     runtime: Runtime | None = None,
     progress: Progress = silent,
-) -> tuple[list[npt.NDArray[np.float32]], list[Photo], list[Skipped]]:
-    """Run photos through model files, decoding each photo once.
-
-    Returns:
-        probabilities float32 `[n, k]` per model, the n photos that could be read, and those that could not.
-
-    Raises:
-        EdgeretrainError: a model does not load.
-    """
-    vectors: dict[int, tuple[npt.NDArray[np.float32], ...]] = {}
-    skipped = []
-    with contextlib.closing(run_photos(photos, models, fit=fit, workers=workers, runtime=runtime)) as outcomes:
-        for done, (index, outcome) in enumerate(outcomes, start=1):
-            if isinstance(outcome, UnreadablePhoto):
-                skipped.append(Skipped(outcome.name, outcome.reason))
-            else:
-                vectors[index] = outcome
-            progress("Evaluation", done, len(photos))
-    if not vectors:
-        raise EdgeretrainError(f"None of the {len(photos)} photos can be read, so there is nothing to evaluate on.")
-    order = sorted(vectors)
-    probabilities = [np.stack([vectors[index][model] for index in order]) for model in range(len(models))]
-    return probabilities, [photos[index] for index in order], sorted(skipped, key=lambda one: one.name)
-
-
-def judge(
-    probabilities: npt.NDArray[np.float32],
-    photos: Sequence[Photo],
-    labels: Sequence[str],
-    *,
-    float32: npt.NDArray[np.float32] | None = None,
-) -> Evaluation:
-    """The figures of one model.
+) -> Predictions:
+    """Run photos through model files, opening and decoding each photo once.
 
     Args:
-        probabilities: `[n, k]`, one row per photo, columns in label order.
-        photos: n photos, each with one of the labels.
-        float32: the float32 model's probabilities `[n, k]` of the same photos.
+        wanted: which photos to run; the others are opened all the same, unless they are known already.
+        decoded: pixels that need not be decoded again.
+
+    Raises:
+        EdgeretrainError: a model does not load; no photo can be read.
     """
-    position = {label: index for index, label in enumerate(labels)}
-    expected = np.array([position[photo.label] for photo in photos], np.int64)
-    predicted = probabilities.argmax(axis=1)
-    confusion = np.zeros((len(labels), len(labels)), np.int64)
-    np.add.at(confusion, (expected, predicted), 1)
-    # A stable sort: a tie goes to the earlier label, as in argmax.
-    three = np.argsort(-probabilities, axis=1, kind="stable")[:, :3]
-    scores = probabilities[np.arange(len(photos)), predicted]
-    own = probabilities[np.arange(len(photos)), expected]
-    return Evaluation(
-        photos=len(photos),
-        top1=float((predicted == expected).mean()),
-        top3=float((three == expected[:, None]).any(axis=1).mean()),
-        log_loss=round(log_loss(probabilities, expected), 6),
-        calibration_error=round(_calibration_error(scores, predicted == expected), 6),
-        agreement_with_float32=None if float32 is None else float((predicted == float32.argmax(axis=1)).mean()),
-        classes=tuple(
-            ClassFigures(
-                label,
-                int(confusion[index].sum()),
-                _share(confusion[index, index], confusion[:, index].sum()),
-                _share(confusion[index, index], confusion[index].sum()),
-            )
-            for index, label in enumerate(labels)
-        ),
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        mistakes=tuple(
-            Mistake(
-                photos[index].name,
-                photos[index].label,
-                labels[predicted[index]],
-                round(float(scores[index]), 4),
-                round(float(own[index]), 4),
-            )
-            for index in np.flatnonzero(predicted != expected).tolist()
-        ),
+    everything = Plan(tuple(range(len(models))))
+    read: dict[int, Photo] = {}
+    owed: dict[int, int] = {}
+    vectors: dict[int, list[Floats]] = {}
+    skipped: list[Skipped] = []
+    undecodable: list[Photo] = []
+    done = 0
+    outcomes = run_photos(
+        files,
+        models,
+        fit=fit,
+        plan=lambda photo: everything if wanted(photo) else Plan(),
+        decoded=decoded,
+        workers=workers,
+        runtime=runtime,
     )
-
-
-def _share(part: np.int64, whole: np.int64) -> float | None:
-    return float(part / whole) if whole else None
-
-
-def _calibration_error(scores: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> float:
-    bins = np.minimum((scores * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
-    gaps = [
-        abs(float(scores[bins == one].mean()) - float(right[bins == one].mean())) * float((bins == one).mean())
-        for one in np.unique(bins)
-    ]
-    return float(np.sum(gaps))
+    with contextlib.closing(outcomes):
+        for outcome in outcomes:
+            match outcome:
+                case ReadPhoto(index, photo, runs, _):
+                    read[index], owed[index] = photo, len(runs)
+                    if runs:
+                        vectors[index] = [np.empty(0, np.float32)] * len(models)
+                case NetworkOutput(index, model, vector):
+                    vectors[index][model] = vector
+                    owed[index] -= 1
+                case SkippedPhoto(index, reason, digest):
+                    file = files[index]
+                    skipped.append(Skipped(file.name, reason))
+                    if digest is not None:
+                        undecodable.append(Photo(file.path, file.name, file.label, digest))
+                    owed[index] = 0
+                case ModelFailure(_, error):
+                    raise error
+            if not owed[index]:
+                done += 1
+                progress("Evaluation", done, len(files))
+    if len(skipped) == len(files):
+        raise EdgeretrainError(f"None of the {len(files)} photos can be read, so there is nothing to evaluate on.")
+    order = sorted(vectors)
+    return Predictions(
+        tuple(read[index] for index in order),
+        tuple(np.stack([vectors[index][model] for index in order]) for model in range(len(models))) if order else (),
+        sorted_skipped(skipped),
+        tuple(undecodable),
+        tuple(read[index] for index in sorted(read.keys() - vectors.keys())),
+    )
 
 
 def evaluate_folder(
@@ -198,20 +149,39 @@ def evaluate_folder(
         EdgeretrainError: the model or the folder cannot be used, or the folder has a class that the model lacks.
     """
     package = read_own_package(model)
-    photo_set = find_photos(folder, strict=strict, progress=progress)
-    strangers = [label for label in photo_set.labels if label not in package.labels]
+    listing = list_photos(folder)
+    strangers = [label for label in listing.labels if label not in package.labels]
     if strangers:
         raise EdgeretrainError(
             f"{folder}: the class {strangers[0]!r} is none of the model's labels ({', '.join(package.labels)}). "
             "Rename or remove that folder."
         )
-    photos: Sequence[Photo] = photo_set.photos
-    if testing_only is not None:
-        validation, testing = testing_only
-        photos = split_photos(photo_set, validation_percentage=validation, testing_percentage=testing).testing
-    (probabilities,), read, skipped = predict(
-        [model], photos, fit=package.card["fit"], workers=workers, runtime=load_runtime(runtime), progress=progress
+    loaded = load_runtime(runtime)
+    run = partial(
+        predict,
+        [Model(model, Network(model, runtime=loaded).size)],
+        fit=package.card["fit"],
+        workers=workers,
+        runtime=loaded,
+        progress=progress,
     )
-    if strict and skipped:
-        raise EdgeretrainError(f"{skipped[0].name}: {skipped[0].reason}. Replace or remove this photo.")
-    return judge(probabilities, read, package.labels), sorted([*photo_set.skipped, *skipped], key=lambda one: one.name)
+    if testing_only is None:
+        found = run(listing.files)
+        check_readable(listing.labels, found.photos, found.skipped, strict)
+        return compute_metrics(found.probabilities[0], found.photos, package.labels), list(found.skipped)
+    validation, testing = testing_only
+    found = run(listing.files, wanted=lambda photo: hashed_place(photo, validation, testing) == "testing")
+    check_readable(listing.labels, (*found.photos, *found.passed_over), found.skipped, strict)
+    # A photo that cannot be decoded counts in the split, as nobody has tried to decode those that are not held out.
+    photos = sorted_photos((*found.photos, *found.passed_over, *found.undecodable))
+    photo_set = PhotoSet(listing.labels, photos, (), ())
+    held_out = split_photos(photo_set, validation_percentage=validation, testing_percentage=testing).testing
+    scores = dict(zip(found.photos, found.probabilities[0], strict=True)) if found.photos else {}
+    moved = [photo for photo in held_out if photo not in scores and photo not in found.undecodable]
+    skipped = list(found.skipped)
+    if moved:  # by the split, so that a class is in every set
+        more = run(moved)
+        scores |= dict(zip(more.photos, more.probabilities[0], strict=True))
+        skipped = list(sorted_skipped([*skipped, *more.skipped]))
+    judged = [photo for photo in held_out if photo in scores]
+    return compute_metrics(np.stack([scores[photo] for photo in judged]), judged, package.labels), skipped

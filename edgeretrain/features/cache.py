@@ -7,6 +7,7 @@ a row, and a damaged file is thrown away. Rows are keyed by the photo's bytes, n
 import contextlib
 import hashlib
 import sqlite3
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ _NOT_DAMAGE = {
 
 
 class BottleneckCache:
-    """The cached bottlenecks of one backbone under one set of settings."""
+    """The cached bottlenecks of one backbone under one set of settings. Safe among threads."""
 
     def __init__(self, folder: Path, settings: str) -> None:
         """Open or create the file for these settings (any text that tells them apart) in the cache folder.
@@ -42,6 +43,7 @@ class BottleneckCache:
         self.path = folder / "bottlenecks" / f"{hashlib.sha256(settings.encode()).hexdigest()[:32]}.sqlite"
         self._settings = settings
         self._pending: list[tuple[bytes, bytes, int]] = []
+        self._lock = threading.RLock()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -52,7 +54,7 @@ class BottleneckCache:
             self._recover(error)
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_SECONDS)
+        connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_SECONDS, check_same_thread=False)
         try:
             with connection:
                 connection.execute("PRAGMA synchronous=NORMAL")
@@ -90,38 +92,56 @@ class BottleneckCache:
             "Free some room, or point EDGERETRAIN_CACHE to a folder that can be written."
         )
 
+    def contains(self, digest: str) -> bool:
+        """Whether the bottleneck of a photo, by SHA-256 of its bytes, is here and undamaged."""
+        return self._row(digest) is not None
+
     def read(self, digests: Iterable[str]) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
         """Yield the cached bottlenecks of photos, by SHA-256 of their bytes; what is missing or damaged is left out."""
         length = None
-        try:
-            for digest in digests:
-                key = bytes.fromhex(digest)
+        for digest in digests:
+            content = self._row(digest)
+            if content is None or len(content) % 4:
+                continue
+            vector = np.frombuffer(content, np.float32)
+            if length in (None, vector.size):
+                length = vector.size
+                yield digest, vector
+
+    def _row(self, digest: str) -> bytes | None:
+        key = bytes.fromhex(digest)
+        with self._lock:
+            try:
                 row = self._connection.execute(
                     "SELECT vector, checksum FROM bottlenecks WHERE photo = ?", (key,)
                 ).fetchone()
-                if row is None or _checksum(key, row[0]) != row[1]:
-                    continue
-                vector = np.frombuffer(row[0], np.float32)
-                if length in (None, vector.size):
-                    length = vector.size
-                    yield digest, vector
-        except _TROUBLE as error:
-            self._recover(error)
+                sound = row is not None and _checksum(key, row[0]) == row[1]
+            except _TROUBLE as error:
+                self._recover(error)
+                return None
+        return row[0] if sound else None
 
     def add(self, digest: str, vector: npt.NDArray[np.float32]) -> None:
         """Keep a bottleneck; it reaches the disk with the next full transaction, or when the cache is closed."""
         key, content = bytes.fromhex(digest), vector.astype(np.float32).tobytes()
-        self._pending.append((key, content, _checksum(key, content)))
-        if len(self._pending) >= _ROWS_PER_TRANSACTION:
-            self._flush()
+        with self._lock:
+            self._pending.append((key, content, _checksum(key, content)))
+            if len(self._pending) >= _ROWS_PER_TRANSACTION:
+                self.flush()
 
-    def _flush(self) -> None:
-        rows, self._pending = self._pending, []
-        try:
-            with self._connection:
-                self._connection.executemany("INSERT OR REPLACE INTO bottlenecks VALUES (?, ?, ?)", rows)
-        except _TROUBLE as error:
-            self._recover(error)
+    def flush(self) -> None:
+        """Write what was added to the disk now.
+
+        Raises:
+            EdgeretrainError: it cannot be written.
+        """
+        with self._lock:
+            rows, self._pending = self._pending, []
+            try:
+                with self._connection:
+                    self._connection.executemany("INSERT OR REPLACE INTO bottlenecks VALUES (?, ?, ?)", rows)
+            except _TROUBLE as error:
+                self._recover(error)
 
     def __enter__(self) -> "BottleneckCache":
         return self
@@ -132,7 +152,7 @@ class BottleneckCache:
         try:
             # Also when the run was stopped: what it has computed so far need not be computed again.
             if self._pending:
-                self._flush()
+                self.flush()
         except EdgeretrainError:
             if error is None:
                 raise

@@ -1,109 +1,324 @@
-"""Photos through networks on all cores: decoded once, batch 1, decoding and inference overlapped.
+"""Photos through networks on all cores: each photo opened and decoded once, whatever number of networks wait for it.
 
-Every worker thread reads, decodes and runs one photo at a time with single-threaded interpreters of its own. That
+Photos go in chunks that fit into memory as pixels. For each chunk, all threads first read and decode its photos, each
+at every input size that is asked for; then they run the networks over the pixels. A thread holds one single-threaded
+interpreter at a time and keeps it until it takes up another network, so memory does not grow with the networks. That
 beats one interpreter with many threads: nothing waits, and a result does not depend on how many cores there are.
 Pillow and the runtimes release the GIL while they work.
 """
 
-import hashlib
 import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.data.photos import Photo
-from edgeretrain.data.pixels import Fit, load_pixels
-from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.data.decoded import Pixels
+from edgeretrain.data.photos import Photo, PhotoFile, read_again, read_photo
+from edgeretrain.data.pixels import Fit, load_pixels_at
+from edgeretrain.errors import UnreadablePhoto
 from edgeretrain.tflite.runtime import Network, Runtime
 from edgeretrain.threads import available_cores
 
-Vectors = tuple[npt.NDArray[np.float32], ...]
+Vector = npt.NDArray[np.float32]
+
+_CHUNK_BYTES = 48 << 20
+"""Pixels of photos in memory at once."""
+_LONGEST_CHUNK = 512
+_BLOCK = 8
+"""Photos that a thread runs through a network before it looks for other work."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network to run, on photos as they are or mirrored.
+
+    Attributes:
+        path: a `.tflite` file.
+        size: side of its input, pixels.
+        flip: mirror the photos left to right.
+    """
+
+    path: Path
+    size: int
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with a photo.
+
+    Attributes:
+        runs: which networks to run it through, as indices.
+        keep: sizes whose pixels the caller wants, too.
+    """
+
+    runs: tuple[int, ...] = ()
+    keep: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadPhoto:
+    """A photo that was read, and decoded where its plan asked for it.
+
+    Attributes:
+        index: of the photo, among those given.
+        runs: the networks whose vectors will follow.
+        kept: pixels `uint8 [size, size, 3]` by size, as the plan asked.
+    """
+
+    index: int
+    photo: Photo
+    runs: tuple[int, ...]
+    kept: Mapping[int, Pixels]
+
+
+@dataclass(frozen=True)
+class SkippedPhoto:
+    """A photo that cannot be read or decoded; without a digest its very header or file is at fault."""
+
+    index: int
+    reason: str
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What a network made of a photo: float32 `[d]`."""
+
+    index: int
+    model: int
+    vector: Vector
+
+
+@dataclass(frozen=True)
+class ModelFailure:
+    """A network that does not load or run; nothing more will come of it."""
+
+    model: int
+    error: Exception
+
+
+Outcome = ReadPhoto | SkippedPhoto | NetworkOutput | ModelFailure
+Planner = Callable[[Photo], Plan]
+"""Called by the threads, with each photo once its bytes are known."""
+PixelSource = Callable[[str, int], Pixels | None]
+"""Pixels of a photo that was decoded before, by digest and size."""
 
 
 def run_photos(
-    photos: Sequence[Photo],
-    models: Sequence[Path],
+    files: Sequence[PhotoFile | Photo],
+    models: Sequence[Model],
     *,
     fit: Fit,
-    flip: bool = False,
+    plan: Planner | None = None,
+    decoded: PixelSource | None = None,
     workers: int | None = None,
     runtime: Runtime | None = None,
-) -> Generator[tuple[int, Vectors | UnreadablePhoto], None, None]:
-    """Run each photo through every model.
+) -> Generator[Outcome, None, None]:
+    """Open each photo once, decode it once per scale, and run it through networks.
 
     Args:
+        files: photos; one that is a `Photo` must still be the file that was found.
         fit: how a photo is made square.
-        flip: mirror the photos left to right.
+        plan: what to do with each photo; default: run it through all the networks.
+        decoded: pixels that need not be decoded again; a `Photo` all whose pixels are there is not opened.
         workers: threads; default one per core.
 
     Yields:
-        `(index of the photo, one float32 vector per model)` in the order they finish, or the reason why a photo could
-        not be read in place of the vectors.
+        For each photo a `ReadPhoto` or a `SkippedPhoto`, then a `NetworkOutput` for each network that its plan named;
+        a `ModelFailure` for a network that fails, in place of the outputs that it still owes. The order is not
+        defined, but that a photo's outputs follow it.
 
     Raises:
-        EdgeretrainError: a model cannot be loaded, or a photo is no longer the file that was found.
+        EdgeretrainError: a photo is no longer the file that was found.
 
     Close it (`contextlib.closing`) when leaving it early: that ends the threads.
     """
-    count = min(max(1, workers or available_cores()), len(photos))
-    indices: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for index in range(len(photos)):
-        indices.put(index)
-    # Bounded, so that a slow reader of the results slows the workers down instead of filling the memory.
-    results: queue.Queue[tuple[int, Vectors | Exception]] = queue.Queue(maxsize=16 * count)
-    stop = threading.Event()
+    if not files:
+        return
+    everything = Plan(tuple(range(len(models))))
+    reader = _Reader(files, models, fit, plan or (lambda _: everything), decoded)
+    sides = {model.size for model in models}
+    longest = max(1, _CHUNK_BYTES // (3 * sum(side * side for side in sides))) if sides else _LONGEST_CHUNK
+    longest = min(longest, _LONGEST_CHUNK)
+    failed: set[int] = set()
+    with _Team(min(max(1, workers or available_cores()), len(files)), reader, runtime) as team:
+        for start in range(0, len(files), longest):
+            chunk: list[_Prepared] = []
+            for outcome in team.do([_Read(index) for index in range(start, min(start + longest, len(files)))]):
+                if isinstance(outcome, _Prepared):
+                    chunk.append(outcome)
+                    yield ReadPhoto(outcome.index, outcome.photo, outcome.runs, outcome.kept)
+                elif isinstance(outcome, SkippedPhoto):
+                    yield outcome
+            chunk.sort(key=lambda prepared: prepared.index)
+            for outcome in team.do(_blocks(chunk, failed, team.count)):
+                if isinstance(outcome, ModelFailure):
+                    if outcome.model in failed:
+                        continue
+                    failed.add(outcome.model)
+                if isinstance(outcome, NetworkOutput | ModelFailure):
+                    yield outcome
 
-    def work() -> None:
+
+@dataclass
+class _Read:
+    """Work: read and decode a photo."""
+
+    index: int
+
+
+@dataclass
+class _Prepared:
+    """A photo whose pixels are in memory."""
+
+    index: int
+    photo: Photo
+    runs: tuple[int, ...]
+    kept: dict[int, Pixels]
+    pixels: dict[int, Pixels] = field(default_factory=dict)
+
+
+@dataclass
+class _Block:
+    """Work: run photos through a network."""
+
+    model: int
+    photos: list[_Prepared]
+
+
+_Work = _Read | _Block
+_Result = _Prepared | SkippedPhoto | NetworkOutput | ModelFailure
+
+
+def _blocks(chunk: Sequence[_Prepared], failed: Iterable[int], workers: int) -> list[_Work]:
+    """The networks one after the other, so that a thread rarely has to load another one."""
+    by_model: dict[int, list[_Prepared]] = {}
+    for prepared in chunk:
+        for model in prepared.runs:
+            by_model.setdefault(model, []).append(prepared)
+    work: list[_Work] = []
+    for model in sorted(by_model.keys() - set(failed)):
+        photos = by_model[model]
+        length = max(1, min(_BLOCK, -(-len(photos) // workers)))
+        work += [_Block(model, photos[start : start + length]) for start in range(0, len(photos), length)]
+    return work
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """How a photo becomes pixels."""
+
+    files: Sequence[PhotoFile | Photo]
+    models: Sequence[Model]
+    fit: Fit
+    plan: Planner
+    decoded: PixelSource | None
+
+    def prepare(self, index: int) -> _Prepared | SkippedPhoto:
+        file = self.files[index]
+        digest = None
         try:
-            networks = [Network(model, runtime=runtime) for model in models]
-            while not stop.is_set():
-                index = indices.get_nowait()
-                try:
-                    results.put((index, _run_photo(photos[index], networks, fit, flip)))
-                except UnreadablePhoto as error:
-                    results.put((index, error))
-        except queue.Empty:
-            pass
-        except Exception as error:  # carried to the caller's thread, which raises it
-            results.put((-1, error))
+            if isinstance(file, Photo):
+                photo, content, digest = file, None, file.digest
+            else:
+                photo, content = read_photo(file)
+                digest = photo.digest
+            plan = self.plan(photo)
+            sizes = sorted({*plan.keep, *(self.models[model].size for model in plan.runs)})
+            pixels = self._known(photo, sizes)
+            missing = [size for size in sizes if size not in pixels]
+            if missing:
+                pixels |= load_pixels_at(read_again(photo) if content is None else content, missing, self.fit)
+        except UnreadablePhoto as error:
+            return SkippedPhoto(index, error.reason, digest)
+        kept = {size: pixels[size] for size in plan.keep}
+        return _Prepared(index, photo, plan.runs, kept, pixels)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(len(photos)):
-            index, outcome = results.get()
-            if isinstance(outcome, Exception) and not isinstance(outcome, UnreadablePhoto):
-                raise outcome
-            yield index, outcome
-    finally:
-        stop.set()
-        while any(thread.is_alive() for thread in threads):
-            try:  # a worker may be waiting for room
-                results.get(timeout=0.01)
+    def _known(self, photo: Photo, sizes: Iterable[int]) -> dict[int, Pixels]:
+        if self.decoded is None:
+            return {}
+        found = {size: self.decoded(photo.digest, size) for size in sizes}
+        return {size: pixels for size, pixels in found.items() if pixels is not None}
+
+
+class _Team:
+    """Threads that do pieces of work; each keeps the network that it ran last."""
+
+    def __init__(self, count: int, reader: _Reader, runtime: Runtime | None) -> None:
+        self.count = count
+        self._reader = reader
+        self._runtime = runtime
+        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        # Bounded, so that a slow reader of the results slows the threads down instead of filling the memory.
+        self._results: queue.Queue[list[_Result] | Exception] = queue.Queue(maxsize=4 * count)
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
+
+    def __enter__(self) -> "_Team":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._stop.set()
+        for _thread in self._threads:
+            self._work.put(None)
+        while any(thread.is_alive() for thread in self._threads):
+            try:  # a thread may be waiting for room
+                self._results.get(timeout=0.01)
             except queue.Empty:
                 continue
 
+    def do(self, work: Sequence[_Work]) -> Generator[_Result, None, None]:
+        """Have all of this done; yields what comes of it, in any order."""
+        for piece in work:
+            self._work.put(piece)
+        for _piece in work:
+            results = self._results.get()
+            if isinstance(results, Exception):
+                raise results
+            yield from results
 
-def _run_photo(photo: Photo, networks: Sequence[Network], fit: Fit, flip: bool) -> Vectors:
-    try:
-        content = photo.path.read_bytes()
-    except OSError as error:
-        raise UnreadablePhoto(photo.name, f"cannot be read ({error.strerror})") from None
-    if hashlib.sha256(content).hexdigest() != photo.digest:
-        raise EdgeretrainError(f"{photo.path}: this photo changed while edgeretrain was running. Run it again.")
-    vectors = []
-    size, pixels = 0, np.empty(0, np.uint8)
-    try:
-        for network in networks:
-            if network.size != size:
-                size, pixels = network.size, load_pixels(content, network.size, fit)
-                if flip:
-                    pixels = np.ascontiguousarray(pixels[:, ::-1])
-            vectors.append(network(pixels))
-    except UnreadablePhoto as error:
-        raise UnreadablePhoto(photo.name, error.reason) from None
-    return tuple(vectors)
+    def _run(self) -> None:
+        network: tuple[int, Network] | None = None
+        while (piece := self._work.get()) is not None:
+            if self._stop.is_set():
+                continue
+            try:
+                if isinstance(piece, _Read):
+                    self._results.put([self._reader.prepare(piece.index)])
+                    continue
+                if network is None or network[0] != piece.model:
+                    network = None  # freed before the next one is loaded
+                    loaded = self._load(piece.model)
+                    if isinstance(loaded, ModelFailure):
+                        self._results.put([loaded])
+                        continue
+                    network = piece.model, loaded
+                self._results.put(self._outputs(piece, network[1]))
+            except Exception as error:  # carried to the caller's thread, which raises it
+                self._results.put(error)
+
+    def _load(self, model: int) -> Network | ModelFailure:
+        try:
+            return Network(self._reader.models[model].path, runtime=self._runtime)
+        except Exception as error:
+            return ModelFailure(model, error)
+
+    def _outputs(self, block: _Block, network: Network) -> list[_Result]:
+        model = self._reader.models[block.model]
+        outputs: list[_Result] = []
+        for prepared in block.photos:
+            pixels = prepared.pixels[model.size]
+            try:
+                vector = network(np.ascontiguousarray(pixels[:, ::-1]) if model.flip else pixels)
+            except Exception as error:
+                return [*outputs, ModelFailure(block.model, error)]
+            outputs.append(NetworkOutput(prepared.index, block.model, vector))
+        return outputs

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,11 @@ import numpy as np
 
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.source import Source
-from edgeretrain.data.dataset import label_indices
-from edgeretrain.data.decoded import Pixels, decoded_photos
-from edgeretrain.data.photos import Photo, PhotoSet
-from edgeretrain.data.split import Split
+from edgeretrain.data.dataset import Dataset, label_indices
+from edgeretrain.data.decoded import Pixels, decoded_photos, open_decoded
+from edgeretrain.data.photos import Photo
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.features.extract import compute_bottlenecks, require_all
+from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.fine_tuning.augmentation import DETAIL
 from edgeretrain.fine_tuning.network import Network
 from edgeretrain.fine_tuning.options import FineTuning
@@ -27,13 +26,12 @@ from edgeretrain.fine_tuning.soup import cook
 from edgeretrain.fine_tuning.targets import soft_labels, targets
 from edgeretrain.fine_tuning.training import Lessons
 from edgeretrain.fine_tuning.unfrozen import Unfrozen
-from edgeretrain.head.softmax import Floats, Head
+from edgeretrain.head.softmax import Head
 from edgeretrain.options import Options
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
 from edgeretrain.quantization.calibration import DEFAULT_COUNT, Calibration
 from edgeretrain.tflite.quiet import quiet
-from edgeretrain.tflite.runtime import Runtime
 from edgeretrain.version import __version__
 
 _KEPT = ("architecture", "alpha", "weights", "source")
@@ -103,17 +101,19 @@ class Tuner:
     """A learner and all that one fine-tuning needs besides.
 
     Attributes:
-        cache: folder of the cache: bottlenecks of the frozen backbone, and the state of a training that was stopped.
+        extractor: of the bottlenecks to distill from; its cache folder also holds the state of a training that was
+            stopped.
     """
 
     learner: Learner
-    photo_set: PhotoSet
-    split: Split
+    dataset: Dataset
     options: Options
-    cache: Path
-    runtime: Runtime
-    workers: int | None
-    progress: Progress
+    extractor: Extractor
+
+    @property
+    def _learnt(self) -> tuple[Photo, ...]:
+        """The photos that are learnt from: those of training, then those of validation."""
+        return self.dataset.split.training + self.dataset.split.validation
 
     def tune(self, frozen: Sequence[Backbone], out: Path) -> tuple[list[Backbone], Head, dict[str, Any]]:
         """Train, and write the tuned backbones into the folder `out`, in the precisions of the frozen ones.
@@ -139,7 +139,7 @@ class Tuner:
                 tuning,
                 seed=self.options.seed,
                 folder=self.state,
-                done=partial(self.progress, f"Fine-tuning {name}"),
+                done=partial(self.extractor.progress, f"Fine-tuning {name}"),
             )
         told = {**asdict(tuning), "distill_from": list(tuning.distill_from)}  # as JSON has it
         record = {"options": told, **distillation, "averaged": soup.averaged, **soup.verdict}
@@ -154,7 +154,7 @@ class Tuner:
             precisions,
             calibration=self._calibration(lessons.pixels) if "int8" in precisions else None,
             out=out,
-            progress=self.progress,
+            progress=self.extractor.progress,
         )
         return backbones, network.head, record
 
@@ -164,12 +164,12 @@ class Tuner:
         import tensorflow as tf
 
         options = self.options
-        photos = [[photo.digest, photo.label] for photo in (*self.split.training, *self.split.validation)]
+        photos = [[photo.digest, photo.label] for photo in self._learnt]
         settings = [__version__, tf.__version__]
         settings += [one.digest for one in (self.learner.backbone, *self.learner.distilled)]
         settings += [asdict(self.learner.tuning), options.fit, options.class_weight, options.seed]
-        text = json.dumps([*settings, len(self.split.training), photos])
-        return self.cache / "fine_tuning" / hashlib.sha256(text.encode()).hexdigest()[:32]
+        text = json.dumps([*settings, len(self.dataset.split.training), photos])
+        return self.extractor.cache / "fine_tuning" / hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def forget(self) -> None:
         """Remove the training's state: to be called when its result is safe."""
@@ -177,16 +177,26 @@ class Tuner:
 
     def _lessons(self) -> tuple[Lessons, dict[str, Any]]:
         """What is learnt from, and what the report says of the distillation."""
-        photos = [*self.split.training, *self.split.validation]
-        size = self.learner.network.backbone.size
-        pixels = self._decoded(photos, size)
-        detailed = self._decoded(photos, DETAIL * size) if self.learner.tuning.augmentation else pixels  # no crops
-        labels, weight = label_indices(self.photo_set.labels, photos), self.options.class_weight
-        classes, learnt = len(self.photo_set.labels), len(self.split.training)
+        photos, size = self._learnt, self._size
+        # Without augmentation there are no crops to cut from larger pixels.
+        sizes = (size, DETAIL * size) if self.learner.tuning.augmentation else (size,)
+        decoded = decoded_photos(
+            self.state,
+            photos,
+            sizes,
+            self.options.fit,
+            workers=self.extractor.workers,
+            progress=self.extractor.progress,
+        )
+        pixels, detailed = decoded[sizes[0]], decoded[sizes[-1]]
+        labels, weight = label_indices(self.dataset.labels, photos), self.options.class_weight
+        classes, learnt = len(self.dataset.labels), len(self.dataset.split.training)
         training, validation = np.split(np.arange(len(photos)), [learnt])
         soft, record = None, {}
         if self.learner.distilled:
-            values = np.concatenate([self._bottlenecks(photos, one) for one in self.learner.distilled], axis=1)
+            values = np.concatenate(
+                [self.extractor.features(photos, Column(teacher)) for teacher in self.learner.distilled], axis=1
+            )
             soft, choice = soft_labels(values, labels, classes, training, validation, weight)
             record["distillation"] = {
                 "backbones": [{"preset": one.preset, "sha256": one.digest} for one in self.learner.distilled],
@@ -195,32 +205,24 @@ class Tuner:
         wanted = targets(labels, classes, self.learner.tuning, soft)
         return Lessons(pixels, detailed, labels, wanted, training, validation, weight), record
 
-    def _decoded(self, photos: Sequence[Photo], size: int) -> Pixels:
-        return decoded_photos(
-            self.state / f"photos.{size}.uint8",
-            photos,
-            size,
-            self.options.fit,
-            workers=self.workers,
-            progress=self.progress,
-        )
+    @property
+    def _size(self) -> int:
+        return self.learner.network.backbone.size
 
-    def _bottlenecks(self, photos: Sequence[Photo], backbone: Backbone) -> Floats:
-        made = compute_bottlenecks(
-            photos,
-            backbone,
-            fit=self.options.fit,
-            cache=self.cache,
-            workers=self.workers,
-            runtime=self.runtime,
-            progress=self.progress,
-        )
-        require_all(made.skipped)
-        return made.values
+    def decoded(self, digest: str, size: int) -> Pixels | None:
+        """Pixels `uint8 [size, size, 3]` of a photo that is learnt from, by digest; None: not here in this size."""
+        row = self._rows.get(digest)
+        if row is None or size != self._size:
+            return None
+        return np.array(open_decoded(self.state, len(self._learnt), size)[row])
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {photo.digest: row for row, photo in enumerate(self._learnt)}
 
     def _calibration(self, pixels: Pixels) -> Calibration:
         """Training photos drawn by chance: what the tuned layers make of them is what they will make of others."""
-        learnt = len(self.split.training)
+        learnt = len(self.dataset.split.training)
         drawn = np.random.default_rng(self.options.seed).permutation(learnt)[:DEFAULT_COUNT]
         card = {"source": "training photos", "photos": len(drawn), "seed": self.options.seed}
         return Calibration([np.array(pixels[row]) for row in np.sort(drawn)], card)

@@ -20,25 +20,38 @@ _LYING = (5, 6, 7, 8)
 """Values of the EXIF orientation with which width and height change places."""
 
 
-def thumbnails(photos: Mapping[str, Path], names: Iterable[str], most: int = MOST) -> dict[str, bytes]:
-    """JPEG thumbnails of the first photos of a list, upright, in their own aspect ratio.
+class Thumbnails:
+    """JPEG thumbnails of photos, upright, in their own aspect ratio; no photo is decoded twice for them."""
 
-    Args:
-        photos: where the photo of each name lies.
-        names: which ones, the most wanted first (`mistaken(report)` has that order). Repeated ones count once.
-        most: how many at most.
+    def __init__(self) -> None:
+        self._made: dict[Path, bytes | None] = {}
 
-    Returns:
-        By name, in that order: JPEG bytes, long side LONG_SIDE pixels, the same bytes for the same photo and Pillow.
-        Photos that cannot be read (any more) are left out.
-    """
-    made = {}
-    for name in islice(dict.fromkeys(names), most):
-        try:
-            made[name] = _thumbnail(photos[name])
-        except (UnreadablePhoto, KeyError):
-            continue
-    return made
+    def of(self, photos: Mapping[str, Path], names: Iterable[str], most: int = MOST) -> dict[str, bytes]:
+        """The thumbnails of the first photos of a list.
+
+        Args:
+            photos: where the photo of each name lies.
+            names: which ones, the most wanted first (`mistaken(report)` has that order). Repeated ones count once.
+            most: how many at most.
+
+        Returns:
+            By name, in that order: JPEG bytes, long side LONG_SIDE pixels, the same bytes for the same photo and
+            Pillow. Photos that cannot be read (any more) are left out.
+        """
+        found = {}
+        for name in islice(dict.fromkeys(names), most):
+            thumbnail = self._of(photos[name]) if name in photos else None
+            if thumbnail is not None:
+                found[name] = thumbnail
+        return found
+
+    def _of(self, path: Path) -> bytes | None:
+        if path not in self._made:
+            try:
+                self._made[path] = _thumbnail(path)
+            except UnreadablePhoto:
+                self._made[path] = None
+        return self._made[path]
 
 
 def _thumbnail(path: Path) -> bytes:

@@ -4,21 +4,23 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone import Backbone
-from edgeretrain.data.photos import find_photos
-from edgeretrain.data.split import split_photos
+from edgeretrain.data.photos import find_photos, list_photos
+from edgeretrain.data.pixel_store import pixel_store
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.features.extract import Extractor
 from edgeretrain.files.atomic import write_atomic
 from edgeretrain.files.run_folder import check_apart
 from edgeretrain.options import Options
+from edgeretrain.paths import cache_folder
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
-from edgeretrain.sweep.backbones import SMALL, Failure, failures, gather_backbones, select_presets, told
+from edgeretrain.sweep.backbones import SMALL, Failure, gather_backbones, select_presets
 from edgeretrain.sweep.budget import Budget, Candidate
 from edgeretrain.sweep.candidates import add_latency, make_candidate
 from edgeretrain.sweep.choose import mark_front, nearest_miss, pick
@@ -32,9 +34,10 @@ from edgeretrain.sweep.folder import (
     make_sweep_folder,
     read_json,
 )
-from edgeretrain.sweep.meter import Meter
+from edgeretrain.sweep.retraining import PresetTrainer
 from edgeretrain.tflite.runtime import load_runtime
-from edgeretrain.training.retrain import retrain
+from edgeretrain.training.retrain import scan_photos
+from edgeretrain.training.run import photo_record
 from edgeretrain.version import __version__
 
 Measure = Callable[..., dict[str, Any]]
@@ -96,13 +99,9 @@ def sweep(
         raise EdgeretrainError(f"No precision is given. Use {', '.join(PRECISIONS)} or all.")
     folder = Path(out)
     check_apart(Path(photos), folder)
-    photo_set = find_photos(photos, strict=strict, progress=progress)
-    split = split_photos(
-        photo_set,
-        validation_percentage=options.validation_percentage,
-        testing_percentage=options.testing_percentage,
-    )
-    loaded = str(load_runtime(runtime))
+    listing = list_photos(photos)
+    options.check_enough(listing.labels, listing.files)
+    loaded = load_runtime(runtime)
     measure = _measurement(device, threads, runtime, progress) if latency else None
     check_sweep_folder(folder)
     backbones, failed = gather_backbones(names, precisions, progress=progress)
@@ -110,48 +109,43 @@ def sweep(
         _try_device(measure, backbones)
     make_sweep_folder(folder)
 
-    def retrained(preset: str, precisions: Sequence[Precision], inner: Progress) -> dict[str, Any]:
-        return retrain(
-            photos,
-            folder / preset,
-            preset=preset,
-            precisions=precisions,
-            options=options,
-            strict=strict,
-            keep_bottlenecks=False,  # of forty models, only the one that is picked may ever be taught
-            cache=cache,
-            runtime=runtime,
-            workers=workers,
-            progress=inner,
-        )
-
     reports = {
-        preset: finished_run(folder / preset, needed, options=options, photos=photo_set.digest, runtime=loaded)
+        preset: report
         for preset, needed in backbones.items()
+        if (report := finished_run(folder / preset, needed, options=options, runtime=str(loaded))) is not None
     }
-    meter = Meter(progress, {preset: len(backbones[preset]) for preset, report in reports.items() if report is None})
+    if reports:
+        digest = find_photos(photos, strict=strict, progress=progress).digest
+        reports = {preset: report for preset, report in reports.items() if report["photos"]["digest"] == digest}
+    photo_counts = next((report["photos"] for report in reports.values()), None)
+    unfinished = {preset: needed for preset, needed in backbones.items() if preset not in reports}
+    if unfinished or photo_counts is None:
+        extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
+        with pixel_store(folder / ".pixels") as store:
+            columns = [backbone for needed in unfinished.values() for backbone in needed]
+            scan = scan_photos(listing, columns, extractor, options, store=store, strict=strict)
+            photo_counts = photo_record(scan.dataset, scan.digest)
+            trainer = PresetTrainer(folder, precisions, scan, options, replace(extractor, progress=silent), store)
+            for preset, outcome in trainer.train_all(unfinished, progress).items():
+                failed += outcome.failed
+                if outcome.report is not None:
+                    reports[preset] = outcome.report
     candidates: list[Candidate] = []
     for preset, needed in backbones.items():
-        wanted = [backbone.precision for backbone in needed]
-        report = reports[preset]
-        if report is None:
-            report, lost = _retrain_what_works(retrained, preset, wanted, precisions, meter.within(preset, wanted))
-            failed += lost
-            meter.finish(preset)
-        had = {model["precision"] for model in report["models"]} if report else set()
+        had = {model["precision"] for model in reports[preset]["models"]} if preset in reports else set()
         candidates += [
-            make_candidate(report, one, folder / preset) for one in needed if report and one.precision in had
+            make_candidate(reports[preset], backbone, folder / preset)
+            for backbone in needed
+            if backbone.precision in had
         ]
 
     result: dict[str, Any] = {
         "edgeretrain": __version__,
-        "runtime": loaded,
+        "runtime": str(loaded),
         "photos": {
-            "labels": list(photo_set.labels),
-            "digest": photo_set.digest,
-            "training": len(split.training),
-            "validation": len(split.validation),
-            "testing": len(split.testing),
+            "labels": photo_counts["labels"],
+            "digest": photo_counts["digest"],
+            **{place: sum(photo_counts[place].values()) for place in ("training", "validation", "testing")},
         },
         "options": asdict(options),
         "budget": {**asdict(budget), "device": device, "threads": threads},
@@ -171,37 +165,6 @@ def sweep(
     result["nearest"] = None if result["pick"] else nearest_miss(candidates, budget)
     _write(folder, result)
     return result
-
-
-def _retrain_what_works(
-    retrained: Callable[[str, Sequence[Precision], Progress], dict[str, Any]],
-    preset: str,
-    wanted: Sequence[Precision],
-    asked: Sequence[Precision],
-    progress: Progress,
-) -> tuple[dict[str, Any] | None, list[Failure]]:
-    """Retrain a preset; when that fails, find out which precisions are to blame and do the others."""
-    try:
-        return retrained(preset, wanted, progress), []
-    except Exception as error:  # whatever one preset does to the runtime, the others go on
-        if len(wanted) == 1:
-            return None, failures(preset, wanted, asked, "retrain", told(error))
-    lost: list[Failure] = []
-    reason = ""
-    for precision in wanted:
-        try:
-            retrained(preset, [precision], silent)
-        except Exception as error:
-            reason = told(error)
-            lost.append({"preset": preset, "precision": precision, "stage": "retrain", "reason": reason})
-    broken = [failure["precision"] for failure in lost]
-    try:
-        works = [precision for precision in wanted if precision not in broken]
-        if works:
-            return retrained(preset, works, silent), lost
-    except Exception as error:
-        reason = told(error)
-    return None, failures(preset, wanted, asked, "retrain", reason)
 
 
 def _measurement(device: str | None, threads: int, runtime: str | None, progress: Progress) -> Measure:

@@ -2,32 +2,32 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.presets import DEFAULT_PRESET
-from edgeretrain.data.photos import Photo, PhotoSet, find_photos
-from edgeretrain.data.split import Split
+from edgeretrain.data.dataset import Dataset
+from edgeretrain.data.decoded import Pixels
+from edgeretrain.data.photos import Photo, PhotoFolder, PhotoSet, list_photos, sorted_photos
+from edgeretrain.data.pixel_store import PixelStore, pixel_store
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.evaluation.evaluate import judge, predict
-from edgeretrain.features.extract import Bottlenecks, compute_bottlenecks, require_all
+from edgeretrain.features.extract import Column, Extractor
+from edgeretrain.features.inference import PixelSource
 from edgeretrain.features.store import maker
-from edgeretrain.files.run_folder import check_apart, model_file, new_run_folder
+from edgeretrain.files.run_folder import check_apart, new_run_folder
 from edgeretrain.fine_tuning import FineTuning
-from edgeretrain.fine_tuning.tune import Learner, Tuner, check_tunable, prepare
+from edgeretrain.fine_tuning.tune import Tuner, check_tunable, prepare
 from edgeretrain.head.softmax import Head
 from edgeretrain.options import Options
 from edgeretrain.paths import cache_folder
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
-from edgeretrain.tflite.runtime import Runtime, load_runtime
-from edgeretrain.training.modelling import Fitted, Material, Workshop, photo_record
+from edgeretrain.tflite.runtime import load_runtime
+from edgeretrain.training.run import ModelPlan, Run, model_record, photo_record
 from edgeretrain.version import __version__
-
-__all__ = ["Options", "retrain"]
 
 
 def retrain(
@@ -84,37 +84,36 @@ def retrain(
         check_tunable(own, precisions, fine_tune, options)
     check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
-    with new_run_folder(Path(out)) as folder:
-        photo_set = find_photos(photos, strict=strict, progress=progress)
-        digest = photo_set.digest
-        options.split(photo_set)  # a class with too few photos is told before any work
+    with new_run_folder(Path(out)) as folder, pixel_store(folder / ".pixels") as store:
+        listing = list_photos(photos)
+        options.check_enough(listing.labels, listing.files)  # before any work
         # What is tuned is the float32 backbone, whichever precisions are asked for.
         wanted = _in_table_order([*precisions, "float32"]) if fine_tune else precisions
         found = find_backbones(preset, wanted, backbone=own, progress=progress)
-        backbones = [one for one in found if one.precision in precisions]
+        backbones = [backbone for backbone in found if backbone.precision in precisions]
         learner = prepare(found[0], fine_tune, progress=progress) if fine_tune else None
-        workshop = Workshop(folder, options, keep_bottlenecks, progress)
-        runner = _Run(workshop, Path(cache) if cache else cache_folder(), loaded, workers)
-        heads = []
-        for one in backbones:
-            photo_set, fitted = runner.make_model(one, photo_set, strict)
-            heads.append(fitted)
-        split = options.split(photo_set)
-        models = runner.prove(backbones, heads, photo_set, split)
-        tuner = runner.tuner(learner, photo_set, split) if learner else None
+        extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
+        teachers = learner.distilled if learner else ()
+        scan = scan_photos(listing, backbones, extractor, options, store=store, teachers=teachers, strict=strict)
+        for error in scan.failures.values():
+            raise error
+        run = Run(
+            folder,
+            scan.dataset,
+            options,
+            loaded,
+            workers,
+            progress,
+            keep_bottlenecks=keep_bottlenecks,
+            decoded=store.get,
+        )
+        models = train_and_evaluate(run, backbones, extractor)
+        tuner = Tuner(learner, scan.dataset, options, extractor) if learner else None
         tuned: dict[str, Any] = {}
         if tuner is not None:
-            tuned["fine_tuning"], models = runner.tune(tuner, backbones, models)
-        report = {
-            "edgeretrain": __version__,
-            "preset": name,
-            "runtime": str(loaded),
-            "options": asdict(options),
-            **tuned,
-            "photos": {**photo_record(photo_set, split), "digest": digest},
-            "models": models,
-        }
-        workshop.write_report(report, {photo.name: photo.path for photo in split.testing})
+            tuned["fine_tuning"], models = _tune(tuner, run, backbones, models)
+        report = make_report(name, run, scan, models, tuned)
+        run.write_report(report, {photo.name: photo.path for photo in scan.dataset.split.testing})
     if tuner is not None:
         tuner.forget()
     return report
@@ -129,108 +128,139 @@ def _in_table_order(precisions: Sequence[Precision]) -> list[Precision]:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What every precision of one retrain shares."""
+class Scan:
+    """The photos of a folder after their one pass.
 
-    workshop: Workshop
-    cache: Path
-    runtime: Runtime
-    workers: int | None
+    Attributes:
+        dataset: those that can be read, split.
+        digest: of all photos with a sound header; see `PhotoSet.digest`.
+        failures: columns whose backbone does not load or run, and why.
+    """
 
-    def make_model(
-        self, backbone: Backbone, photo_set: PhotoSet, strict: bool, trained: Head | None = None
-    ) -> tuple[PhotoSet, Fitted]:
-        """Write the model of one backbone; the photos that could be decoded, and how the head came about.
+    dataset: Dataset
+    digest: str
+    failures: Mapping[Column, Exception]
 
-        Args:
-            trained: a head that was trained with the backbone.
-        """
-        bottlenecks = self._bottlenecks(photo_set.photos, backbone, flip=False)
-        values = bottlenecks.values
-        if bottlenecks.skipped:
-            unreadable = {one.name for one in bottlenecks.skipped}
-            values = values[[index for index, photo in enumerate(photo_set.photos) if photo.name not in unreadable]]
-            photo_set = photo_set.without(bottlenecks.skipped, strict=strict)
-        split = self.workshop.options.split(photo_set)
-        mirrored = None
-        if self.workshop.options.flip_left_right:
-            mirror = self._bottlenecks(split.training + split.validation, backbone, flip=True)
-            require_all(mirror.skipped)
-            mirrored = mirror.values
-        material = Material(photo_set, split, values, mirrored, (maker(self.runtime),))
-        origin = _backbone_record(backbone)
-        fitted = self.workshop.make_model(backbone, material, origin=origin, history={}, trained=trained)
-        return photo_set, fitted
 
-    def _bottlenecks(self, photos: Sequence[Photo], backbone: Backbone, *, flip: bool) -> Bottlenecks:
-        return compute_bottlenecks(
-            photos,
+def scan_photos(
+    listing: PhotoFolder,
+    backbones: Sequence[Backbone],
+    extractor: Extractor,
+    options: Options,
+    *,
+    store: PixelStore,
+    teachers: Sequence[Backbone] = (),
+    strict: bool = False,
+) -> Scan:
+    """Open every photo once: its bottlenecks go to the cache, the pixels of likely test photos to the store.
+
+    The split is made afterwards, of the photos that can be read. What it moves away from where the names' hashes have
+    it is made up for when it is needed.
+
+    Args:
+        teachers: backbones that only photos to learn from are needed of.
+
+    Raises:
+        EdgeretrainError: see `Extractor.extract`, `PhotoFolder.photo_set` and `split_photos`.
+    """
+    flips = (False, True) if options.flip_left_right else (False,)
+    everything = [Column(backbone, flip) for backbone in backbones for flip in flips]
+    learnt_only = {column for column in everything if column.flip} | {Column(teacher) for teacher in teachers}
+    learnt_only -= {Column(backbone) for backbone in backbones}
+
+    def tested(photo: Photo) -> bool:
+        return options.hashed_place(photo) == "testing"
+
+    extraction = extractor.extract(
+        listing.files,
+        list(dict.fromkeys([*everything, *(Column(teacher) for teacher in teachers)])),
+        wanted=lambda photo, column: column not in learnt_only or not tested(photo),
+        store=store,
+        stored=tested,
+    )
+    found = PhotoSet(listing.labels, sorted_photos((*extraction.photos, *extraction.undecodable)), (), ())
+    photo_set = listing.photo_set(extraction.photos, extraction.skipped, strict=strict)
+    return Scan(Dataset(photo_set, options.split(photo_set)), found.digest, extraction.failures)
+
+
+def train_and_evaluate(
+    run: Run, backbones: Sequence[Backbone], extractor: Extractor, trained_with: Head | None = None
+) -> list[dict[str, Any]]:
+    """Make the model of each backbone and prove it; one entry of the report each.
+
+    Args:
+        trained_with: a head that was trained together with the backbones.
+    """
+    plans = [
+        ModelPlan(
             backbone,
-            fit=self.workshop.options.fit,
-            flip=flip,
-            cache=self.cache,
-            workers=self.workers,
-            runtime=self.runtime,
-            progress=self.workshop.progress,
+            backbone_record(backbone),
+            # A column per call: the loop's backbone at that time, not the last one.
+            lambda photos, flip, backbone=backbone: extractor.features(photos, Column(backbone, flip)),  # type: ignore[misc]
+            (maker(run.runtime),),
+            trained_with=trained_with,
         )
+        for backbone in backbones
+    ]
+    models = run.train(plans)
+    return [model_record(model, figures) for model, figures in zip(models, run.evaluate(models), strict=True)]
 
-    def prove(
-        self, backbones: Sequence[Backbone], heads: Sequence[Fitted], photo_set: PhotoSet, split: Split
-    ) -> list[dict[str, Any]]:
-        """Run every written file on the test photos; one entry of the report per file."""
-        paths = [self.workshop.folder / model_file(backbone.precision) for backbone in backbones]
-        probabilities, photos, skipped = predict(
-            paths,
-            split.testing,
-            fit=self.workshop.options.fit,
-            workers=self.workers,
-            runtime=self.runtime,
-            progress=self.workshop.progress,
+
+def make_report(
+    preset: str | None, run: Run, scan: Scan, models: list[dict[str, Any]], tuned: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The report of a retrain, as in `report.json`."""
+    return {
+        "edgeretrain": __version__,
+        "preset": preset,
+        "runtime": str(run.runtime),
+        "options": asdict(run.options),
+        **(tuned or {}),
+        "photos": photo_record(run.dataset, scan.digest),
+        "models": models,
+    }
+
+
+def _tune(
+    tuner: Tuner, run: Run, backbones: Sequence[Backbone], models: list[dict[str, Any]]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Put models of tuned backbones in the place of these, made and proven in the same way.
+
+    Returns:
+        How the fine-tuning went, and the report's entries: those given, when it came to nothing.
+    """
+    folder = run.folder / ".tuned"
+    try:
+        tuned, head, record = tuner.tune(backbones, folder)
+        if not tuned:
+            return record, models
+        notify = run.progress
+
+        def progress(step: str, done: int, total: int) -> None:
+            notify(f"{step}, tuned", done, total)
+
+        # No other run has a use for these bottlenecks, so their cache goes with the folder.
+        extractor = replace(
+            tuner.extractor, cache=folder, progress=progress, decoded=_first_of(run.decoded, tuner.decoded)
         )
-        require_all(skipped)
-        reference = probabilities[0] if backbones[0].precision == "float32" else None
-        return [
-            self.workshop.model_record(
-                backbone,
-                fitted,
-                judge(scores, photos, photo_set.labels, float32=reference),
-                _backbone_record(backbone),
-            )
-            for backbone, fitted, scores in zip(backbones, heads, probabilities, strict=True)
-        ]
-
-    def tuner(self, learner: Learner, photo_set: PhotoSet, split: Split) -> Tuner:
-        """What fine-tunes on these photos."""
-        workshop = self.workshop
-        return Tuner(
-            learner, photo_set, split, workshop.options, self.cache, self.runtime, self.workers, workshop.progress
-        )
-
-    def tune(
-        self, tuner: Tuner, backbones: Sequence[Backbone], models: list[dict[str, Any]]
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Put models of tuned backbones in the place of these, made and proven in the same way.
-
-        Returns:
-            How the fine-tuning went, and the report's entries: those given, when it came to nothing.
-        """
-        folder = self.workshop.folder / ".tuned"
-        try:
-            tuned, head, record = tuner.tune(backbones, folder)
-            if not tuned:
-                return record, models
-            told = self.workshop.progress
-            workshop = replace(self.workshop, progress=lambda step, done, total: told(f"{step}, tuned", done, total))
-            own = replace(self, workshop=workshop, cache=folder)  # no other run has a use for these bottlenecks
-            heads = [own.make_model(one, tuner.photo_set, strict=True, trained=head)[1] for one in tuned]
-            after = own.prove(tuned, heads, tuner.photo_set, tuner.split)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        kept = ("bytes", "head", "evaluation")
-        frozen = [{key: model[key] for key in kept} for model in models]
-        return record, [{**model, "frozen": before} for model, before in zip(after, frozen, strict=True)]
+        extractor.extract(run.dataset.photos, [Column(backbone) for backbone in tuned])
+        after = train_and_evaluate(replace(run, progress=progress), tuned, extractor, head)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    kept = ("bytes", "head", "evaluation")
+    frozen = [{key: model[key] for key in kept} for model in models]
+    return record, [{**model, "frozen": before} for model, before in zip(after, frozen, strict=True)]
 
 
-def _backbone_record(backbone: Backbone) -> dict[str, Any]:
+def _first_of(*sources: PixelSource | None) -> PixelSource:
+    def decoded(digest: str, size: int) -> Pixels | None:
+        found = (source(digest, size) for source in sources if source is not None)
+        return next((pixels for pixels in found if pixels is not None), None)
+
+    return decoded
+
+
+def backbone_record(backbone: Backbone) -> dict[str, Any]:
+    """What a model's card and the report say of its backbone."""
     kept = ("weights", "source", "fine_tuned", "calibration", "converter")
     return {"sha256": backbone.digest, **{key: backbone.card[key] for key in kept if key in backbone.card}}

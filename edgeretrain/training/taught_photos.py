@@ -2,118 +2,118 @@
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from edgeretrain.data.dataset import Dataset
 from edgeretrain.data.photos import (
     Photo,
+    PhotoFile,
     PhotoSet,
-    Skipped,
     alike_key,
     check_label,
     check_readable,
-    find_class_photos,
     is_class_folder_name,
+    list_class_photos,
     photo_warnings,
+    sorted_photos,
 )
-from edgeretrain.data.split import Split
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.progress import Progress
+from edgeretrain.features.extract import Extraction
 from edgeretrain.training.earlier_run import EarlierRun
 
 
 @dataclass(frozen=True)
 class TaughtPhotos:
-    """Old photos that stay and new ones.
+    """Old photos that stay, and new ones.
 
     Attributes:
-        photo_set: all of them.
+        dataset: all of them; old ones stay in the sets that they were in.
         fresh: the new ones.
     """
 
-    photo_set: PhotoSet
+    dataset: Dataset
     fresh: tuple[Photo, ...]
 
     @cached_property
-    def fresh_names(self) -> set[str]:
-        """The names of the new ones."""
-        return {photo.name for photo in self.fresh}
+    def known_names(self) -> frozenset[str]:
+        """The names of the old ones."""
+        return frozenset(photo.name for photo in self.dataset.photos) - {photo.name for photo in self.fresh}
 
-    def new_of(self, photos: Sequence[Photo]) -> list[Photo]:
-        """Those of the photos that are new, in the same order."""
-        return [photo for photo in photos if photo.name in self.fresh_names]
 
-    def old_of(self, photos: Sequence[Photo]) -> list[Photo]:
-        """Those of the photos that the earlier run knew, in the same order."""
-        return [photo for photo in photos if photo.name not in self.fresh_names]
+def list_fresh_photos(labels: tuple[str, ...], added: Mapping[str, Sequence[Path]]) -> list[PhotoFile]:
+    """The photos that are added, class by class. Opens none of them.
 
-    def split(self, run: EarlierRun) -> Split:
-        """Old photos stay in the sets that they were in; new ones fall as in a retrain."""
-        settled = {photo.name: run.listing.places[photo.name] for photo in self.old_of(self.photo_set.photos)}
-        return run.options.split(self.photo_set, settled)
+    Args:
+        labels: of the new model.
+        added: folders of photos and photos, by class.
 
-    def without(self, skipped: Sequence[Skipped], strict: bool) -> "TaughtPhotos":
-        """The same less photos that turned out unreadable; see `PhotoSet.without`."""
-        names = {one.name for one in skipped}
-        fresh = tuple(photo for photo in self.fresh if photo.name not in names)
-        return TaughtPhotos(self.photo_set.without(skipped, strict=strict), fresh)
+    Raises:
+        EdgeretrainError: there is no such photo or folder, or a folder holds no photos or holds folders of classes.
+    """
+    files: list[PhotoFile] = []
+    for label, sources in sorted(added.items()):
+        own = list_class_photos(label, sources)
+        _check_own_folder(label, labels, own)
+        files += sorted(own, key=lambda file: (file.name, str(file.path)))
+    return files
+
+
+def old_photos(run: EarlierRun, removed: frozenset[str]) -> list[Photo]:
+    """The photos of an earlier run that stay."""
+    return [photo for photo in run.listing.photos if photo.label not in removed]
 
 
 def gather_photos(
     run: EarlierRun,
     labels: tuple[str, ...],
-    added: Mapping[str, Sequence[Path]],
     removed: frozenset[str],
+    extraction: Extraction,
     made_by: str,
     strict: bool,
-    progress: Progress,
 ) -> TaughtPhotos:
     """The old photos that stay, and the new ones under names that no old one has.
 
     Args:
         labels: of the new model.
-        added: folders of photos and photos, by class.
         removed: classes whose photos do not stay.
-        made_by: see `bottleneck_file.maker`.
+        extraction: what became of the photos that are added.
+        made_by: see `features.store.maker`.
         strict: a photo that cannot be read is an error.
 
     Raises:
-        EdgeretrainError: there are no new photos, or a new class has none that can be read.
+        EdgeretrainError: there are no new photos, or a new class has none that can be read, or too few.
     """
-    old = [photo for photo in run.listing.photos if photo.label not in removed]
+    old = old_photos(run, removed)
     known = {(photo.label, photo.digest) for photo in old}
     digests = {photo.name: photo.digest for photo in old}
     fresh: list[Photo] = []
-    skipped: list[Skipped] = []
     warnings: list[str] = []
-    for label, sources in sorted(added.items()):
-        found, unusable = find_class_photos(label, sources, progress=progress)
-        _check_own_folder(label, labels, found)
-        skipped += unusable
-        again = 0
-        for photo in found:
-            if (label, photo.digest) in known:
-                again += 1
-                continue
-            name, number = photo.name, 1
-            while digests.get(name, photo.digest) != photo.digest:  # cameras count from 1 again
-                number += 1
-                name = f"{label}/{number}/{photo.name.removeprefix(f'{label}/')}"
-            if name not in digests:
-                digests[name] = photo.digest
-                fresh.append(replace(photo, name=name))
-        if again:
-            warnings.append(f"Class {label!r}: photos that the model knew already, left as they were: {again}.")
-    foreign = sorted({one for one in run.listing.makers if _arithmetic(one) != _arithmetic(made_by)})
+    again: Counter[str] = Counter()
+    for photo in extraction.photos:
+        label = photo.label
+        if (label, photo.digest) in known:
+            again[label] += 1
+            continue
+        name, number = photo.name, 1
+        while digests.get(name, photo.digest) != photo.digest:  # cameras count from 1 again
+            number += 1
+            name = f"{label}/{number}/{photo.name.removeprefix(f'{label}/')}"
+        if name not in digests:
+            digests[name] = photo.digest
+            fresh.append(replace(photo, name=name))
+    for label, count in sorted(again.items()):
+        warnings.append(f"Class {label!r}: photos that the model knew already, left as they were: {count}.")
+    foreign = sorted({other for other in run.listing.makers if _arithmetic(other) != _arithmetic(made_by)})
     if foreign and fresh:
         warnings.append(
             f"The bottlenecks of the old photos were made with {_arithmetic(foreign[0])}, those of the new ones with "
             f"{_arithmetic(made_by)}. These may round differently; the figures of old photos are of the former."
         )
-    photos = tuple(sorted([*old, *fresh], key=lambda photo: (photo.name, str(photo.path))))
-    skipped.sort(key=lambda one: one.name)
+    photos, skipped = sorted_photos([*old, *fresh]), extraction.skipped
     check_readable(labels, photos, skipped, strict)
     if not fresh and not removed:
         why = f"none of these photos can be read ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
@@ -121,7 +121,9 @@ def gather_photos(
             f"There is nothing to teach: {why or 'the model knows all these photos already'}. Add others."
         )
     warnings += photo_warnings(labels, photos)
-    return TaughtPhotos(PhotoSet(labels, photos, tuple(skipped), tuple(warnings)), tuple(fresh))
+    photo_set = PhotoSet(labels, photos, skipped, tuple(warnings))
+    settled = {photo.name: run.listing.places[photo.name] for photo in old}
+    return TaughtPhotos(Dataset(photo_set, run.options.split(photo_set, settled)), tuple(fresh))
 
 
 def _arithmetic(made_by: str) -> str:
@@ -129,7 +131,7 @@ def _arithmetic(made_by: str) -> str:
     return re.sub(r", Pillow [^,]*", "", made_by)
 
 
-def _check_own_folder(label: str, labels: Sequence[str], photos: Sequence[Photo]) -> None:
+def _check_own_folder(label: str, labels: Sequence[str], photos: Sequence[PhotoFile]) -> None:
     """Refuse a folder of class folders: all its photos would become one class."""
     inner = {photo.name.split("/")[1] for photo in photos if photo.name.count("/") > 1}.intersection(labels)
     if inner:

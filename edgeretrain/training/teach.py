@@ -6,10 +6,12 @@ backbone that is cut out of the old file. Old photos stay in the sets that they 
 them is its head, run on their bottlenecks with the very constants and kernels of the file that ships.
 """
 
+import contextlib
 import os
+import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,28 @@ import numpy as np
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.backbone.presets import BUILDABLE
-from edgeretrain.data.photos import Photo, Skipped
-from edgeretrain.data.split import Split
+from edgeretrain.data.photos import Photo, PhotoFile
+from edgeretrain.data.pixel_store import PixelStore, pixel_store
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.evaluation.evaluate import Evaluation, judge, predict
-from edgeretrain.features.extract import compute_bottlenecks, require_all
+from edgeretrain.evaluation.metrics import Evaluation, compute_metrics
+from edgeretrain.features.extract import Column, Extraction, Extractor
 from edgeretrain.features.store import maker, read_bottlenecks
-from edgeretrain.files.run_folder import check_apart, model_file, new_run_folder
+from edgeretrain.files.run_folder import check_apart, new_run_folder
 from edgeretrain.head.softmax import Floats
+from edgeretrain.options import Options
 from edgeretrain.paths import cache_folder
 from edgeretrain.progress import Progress, silent
 from edgeretrain.tflite.runtime import Runtime, load_runtime
 from edgeretrain.tflite.ungraft import HeadModel, cut_backbone
 from edgeretrain.training.earlier_run import EarlierModel, EarlierRun, read_earlier_run
-from edgeretrain.training.modelling import Fitted, Material, Workshop, photo_record
-from edgeretrain.training.taught_photos import TaughtPhotos, gather_photos, taught_labels
+from edgeretrain.training.run import ModelPlan, Run, TrainedModel, model_record, photo_record
+from edgeretrain.training.taught_photos import (
+    TaughtPhotos,
+    gather_photos,
+    list_fresh_photos,
+    old_photos,
+    taught_labels,
+)
 from edgeretrain.version import __version__
 
 StrPath = str | os.PathLike[str]
@@ -80,26 +89,46 @@ def teach(
             check_apart(source, Path(out))
     _check_nothing_lost(run, Path(out))
     loaded = load_runtime(runtime)
-    with new_run_folder(Path(out)) as folder:
-        photos = gather_photos(run, labels, added, frozenset(remove), maker(loaded), strict, progress)
-        photos.split(run)  # a class with too few photos is told before any work
-        workshop = Workshop(folder, run.options, True, progress)
-        teacher = _Teacher(run, workshop, Path(cache) if cache else cache_folder(), loaded, workers)
-        lessons = []
-        for one in run.models:
-            photos, lesson = teacher.make_model(one, photos, strict)
-            lessons.append(lesson)
-        split = photos.split(run)
+    options, fresh_files, removed = run.options, list_fresh_photos(labels, added), frozenset(remove)
+    old = old_photos(run, removed)
+    options.check_enough(labels, [*old, *fresh_files])  # before any work
+    with (
+        new_run_folder(Path(out)) as folder,
+        pixel_store(folder / ".pixels") as store,
+        _backbones(run, folder / ".backbones") as backbones,
+    ):
+        extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
+        extraction = _extract(fresh_files, old, backbones, extractor, options, store)
+        taught = gather_photos(run, labels, removed, extraction, maker(loaded), strict)
+        made = Run(
+            folder, taught.dataset, options, loaded, workers, progress, known=taught.known_names, decoded=store.get
+        )
+        changes = _changes(run, taught)
+        plans = [
+            ModelPlan(
+                backbone,
+                earlier.card["backbone"],
+                _TaughtFeatures(earlier, taught, Column(backbone), extractor),
+                _makers(earlier, taught, loaded),
+                history={"taught": [*earlier.card.get("taught", []), changes]},
+            )
+            for earlier, backbone in zip(run.models, backbones, strict=True)
+        ]
+        models = made.train(plans)
+        records = [
+            {**model_record(model, figures), "known": _compare(earlier, model, made)}
+            for earlier, model, figures in zip(run.models, models, made.evaluate(models), strict=True)
+        ]
         report = {
             "edgeretrain": __version__,
             "preset": _name(run.models[0].card),
             "runtime": str(loaded),
-            "options": asdict(run.options),
-            "taught": teacher.changes(photos),
-            "photos": photo_record(photos.photo_set, split),
-            "models": teacher.prove(lessons, photos, split),
+            "options": asdict(options),
+            "taught": changes,
+            "photos": photo_record(taught.dataset, taught.dataset.photo_set.digest),
+            "models": records,
         }
-        workshop.write_report(report, {photo.name: photo.path for photo in photos.fresh})
+        made.write_report(report, {photo.name: photo.path for photo in taught.fresh})
     return report
 
 
@@ -122,158 +151,121 @@ def _check_nothing_lost(run: EarlierRun, out: Path) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Lesson:
-    """A model that was taught.
+@contextlib.contextmanager
+def _backbones(run: EarlierRun, folder: Path) -> Iterator[list[Backbone]]:
+    """The backbones of an earlier run's models, cut out of the files into a folder that is gone when the block ends."""
+    try:
+        folder.mkdir()
+        backbones = []
+        for model in run.models:
+            path = folder / f"{model.precision}.tflite"
+            path.write_bytes(cut_backbone(model.path))
+            backbones.append(Backbone(path, model.card["preset"], model.precision, 0, {}))
+        yield backbones
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
-    Attributes:
-        tested: bottlenecks `[t, d]` of the old test photos.
-    """
+
+def _extract(
+    files: Sequence[PhotoFile],
+    old: Sequence[Photo],
+    backbones: Sequence[Backbone],
+    extractor: Extractor,
+    options: Options,
+    store: PixelStore,
+) -> Extraction:
+    """Open every new photo once; nothing else is done with those that the models know already."""
+    known = {(photo.label, photo.digest) for photo in old}
+
+    def new(photo: Photo) -> bool:
+        return (photo.label, photo.digest) not in known
+
+    def tested(photo: Photo) -> bool:
+        return options.hashed_place(photo) == "testing"
+
+    flips = (False, True) if options.flip_left_right else (False,)
+    extraction = extractor.extract(
+        files,
+        [Column(backbone, flip) for backbone in backbones for flip in flips],
+        wanted=lambda photo, column: new(photo) and not (column.flip and tested(photo)),
+        store=store,
+        stored=lambda photo: new(photo) and tested(photo),
+    )
+    for error in extraction.failures.values():
+        raise error
+    return extraction
+
+
+@dataclass(frozen=True)
+class _TaughtFeatures:
+    """The bottlenecks of a model that is taught: of old photos from its run folder, of new ones from the extractor."""
 
     earlier: EarlierModel
-    backbone: Backbone
-    fitted: Fitted
-    tested: Floats
+    taught: TaughtPhotos
+    column: Column
+    extractor: Extractor
 
-
-@dataclass(frozen=True)
-class _Teacher:
-    """What every model of one `teach` shares."""
-
-    run: EarlierRun
-    workshop: Workshop
-    cache: Path
-    runtime: Runtime
-    workers: int | None
-
-    def make_model(self, earlier: EarlierModel, photos: TaughtPhotos, strict: bool) -> tuple[TaughtPhotos, _Lesson]:
-        """Write the model that takes the place of an earlier one; the photos that could be decoded."""
-        cut = self.workshop.folder / f".backbone.{earlier.precision}.tflite"
-        cut.write_bytes(cut_backbone(earlier.path))
-        try:
-            backbone = Backbone(cut, earlier.card["preset"], earlier.precision, 0, {})
-            photos, material = self._material(earlier, backbone, photos, strict)
-            history = {"taught": [*earlier.card.get("taught", []), self.changes(photos)]}
-            origin = earlier.card["backbone"]
-            fitted = self.workshop.make_model(backbone, material, origin=origin, history=history)
-        finally:
-            cut.unlink()
-        old = photos.old_of(material.split.testing)
-        return photos, _Lesson(earlier, backbone, fitted, material.values[material.rows(old)])
-
-    def changes(self, photos: TaughtPhotos) -> dict[str, dict[str, int]]:
-        """What is taught: photos per class that are added, and removed."""
-        stay = {photo.name for photo in photos.photo_set.photos} - photos.fresh_names
-        removed = (photo.label for photo in self.run.listing.photos if photo.name not in stay)
-        added = (photo.label for photo in photos.fresh)
-        return {"added": dict(sorted(Counter(added).items())), "removed": dict(sorted(Counter(removed).items()))}
-
-    def _material(
-        self, earlier: EarlierModel, backbone: Backbone, photos: TaughtPhotos, strict: bool
-    ) -> tuple[TaughtPhotos, Material]:
-        length = HeadModel(earlier.path, runtime=self.runtime).length
+    def __call__(self, photos: Sequence[Photo], flip: bool) -> Floats:
+        earlier = self.earlier
+        length = HeadModel(earlier.path, runtime=self.extractor.runtime).length
         values, mirrored = read_bottlenecks(earlier.bottlenecks, earlier.listing, length)
-        fresh, skipped = self._bottlenecks(photos.fresh, backbone, length, flip=False)
-        have = [*earlier.listing.photos, *photos.fresh]
-        if skipped:
-            photos = photos.without(skipped, strict)
-        split = photos.split(self.run)
-        values = _arranged(photos.photo_set.photos, have, np.concatenate([values, fresh]))
-        if self.run.options.flip_left_right:
+        kept: Sequence[Photo] = earlier.listing.photos
+        if flip:
             if mirrored is None:
                 raise EdgeretrainError(
                     f"{earlier.bottlenecks}: lacks the mirrored photos that its options speak of. Copy it again from "
                     "where the model was retrained, or retrain."
                 )
             was = earlier.listing.split()
-            learnt = split.training + split.validation
-            new = photos.new_of(learnt)
-            flipped, gone = self._bottlenecks(new, backbone, length, flip=True)
-            require_all(gone)
-            have = [*was.training, *was.validation, *new]
-            mirrored = _arranged(learnt, have, np.concatenate([mirrored, flipped]))
-        makers = {*earlier.listing.makers, maker(self.runtime)} if photos.fresh else earlier.listing.makers
-        return photos, Material(photos.photo_set, split, values, mirrored, tuple(sorted(makers)))
-
-    def _bottlenecks(
-        self, photos: Sequence[Photo], backbone: Backbone, length: int, *, flip: bool
-    ) -> tuple[Floats, Sequence[Skipped]]:
-        if not photos:
-            return np.empty((0, length), np.float32), ()
-        made = compute_bottlenecks(
-            photos,
-            backbone,
-            fit=self.run.options.fit,
-            flip=flip,
-            cache=self.cache,
-            workers=self.workers,
-            runtime=self.runtime,
-            progress=self.workshop.progress,
-        )
-        return made.values, made.skipped
-
-    def prove(self, lessons: Sequence[_Lesson], photos: TaughtPhotos, split: Split) -> list[dict[str, Any]]:
-        """Run every written file on the new test photos, and its head on the old ones; one entry of the report each."""
-        paths = [self.workshop.folder / model_file(lesson.backbone.precision) for lesson in lessons]
-        old, new = photos.old_of(split.testing), photos.new_of(split.testing)
-        outcome = [np.empty((0, len(photos.photo_set.labels)), np.float32)] * len(paths)
+            values, kept = mirrored, was.training + was.validation
+        places = {(photo.name, photo.digest): row for row, photo in enumerate(kept)}
+        known = [photo.name in self.taught.known_names for photo in photos]
+        found = np.empty((len(photos), length), np.float32)
+        old = [photo for photo, is_known in zip(photos, known, strict=True) if is_known]
+        found[known] = values[[places[photo.name, photo.digest] for photo in old]]
+        new = [photo for photo, is_known in zip(photos, known, strict=True) if not is_known]
         if new:
-            outcome, _, skipped = predict(
-                paths,
-                new,
-                fit=self.run.options.fit,
-                workers=self.workers,
-                runtime=self.runtime,
-                progress=self.workshop.progress,
-            )
-            require_all(skipped)
-        heads = [
-            HeadModel(path, runtime=self.runtime)(lesson.tested) for path, lesson in zip(paths, lessons, strict=True)
-        ]
-        scores = [
-            _arranged(split.testing, [*old, *new], np.concatenate([known, fresh]))
-            for known, fresh in zip(heads, outcome, strict=True)
-        ]
-        reference = scores[0] if lessons[0].backbone.precision == "float32" else None
-        before, labels = self.run.listing.labels, photos.photo_set.labels
-        return [
-            {
-                **self.workshop.model_record(
-                    lesson.backbone,
-                    lesson.fitted,
-                    judge(own, split.testing, labels, float32=reference),
-                    lesson.earlier.card["backbone"],
-                ),
-                "known": _known(
-                    judge(HeadModel(lesson.earlier.path, runtime=self.runtime)(lesson.tested), old, before),
-                    judge(head, old, labels),
-                ),
-            }
-            for lesson, own, head in zip(lessons, scores, heads, strict=True)
-        ]
+            found[np.invert(known)] = self.extractor.features(new, replace(self.column, flip=flip))
+        return found
+
+
+def _makers(earlier: EarlierModel, taught: TaughtPhotos, runtime: Runtime) -> tuple[str, ...]:
+    makers = {*earlier.listing.makers, maker(runtime)} if taught.fresh else earlier.listing.makers
+    return tuple(sorted(makers))
+
+
+def _changes(run: EarlierRun, taught: TaughtPhotos) -> dict[str, dict[str, int]]:
+    """What is taught: photos per class that are added, and removed."""
+    removed = (photo.label for photo in run.listing.photos if photo.name not in taught.known_names)
+    added = (photo.label for photo in taught.fresh)
+    return {"added": dict(sorted(Counter(added).items())), "removed": dict(sorted(Counter(removed).items()))}
+
+
+def _compare(earlier: EarlierModel, model: TrainedModel, run: Run) -> dict[str, Any]:
+    """How the earlier model and the new one do on the old test photos of the classes that stay."""
+    old = [photo for photo in run.dataset.split.testing if photo.name in run.known]
+    figures = [
+        compute_metrics(HeadModel(path, runtime=run.runtime)(model.tested), old, labels)
+        for path, labels in ((earlier.path, earlier.listing.labels), (model.path, run.dataset.labels))
+    ]
+    return _known(*figures)
 
 
 def _known(before: Evaluation, after: Evaluation) -> dict[str, Any]:
     """How the earlier model and the new one do on the old test photos of the classes that stay."""
-    recalls = {one.label: one.recall for one in before.classes}
+    recalls = {figures.label: figures.recall for figures in before.classes}
     return {
         "photos": after.photos,
         "top1_before": before.top1,
         "top1_after": after.top1,
         "classes": [
             {
-                "label": one.label,
-                "photos": one.photos,
-                "recall_before": recalls[one.label],
-                "recall_after": one.recall,
+                "label": figures.label,
+                "photos": figures.photos,
+                "recall_before": recalls[figures.label],
+                "recall_after": figures.recall,
             }
-            for one in after.classes
-            if one.photos
+            for figures in after.classes
+            if figures.photos
         ],
     }
-
-
-def _arranged(wanted: Sequence[Photo], have: Sequence[Photo], rows: Floats) -> Floats:
-    """The rows of the photos that are wanted, of those that there are."""
-    position = {(photo.name, photo.digest): index for index, photo in enumerate(have)}
-    return np.asarray(rows[[position[photo.name, photo.digest] for photo in wanted]])

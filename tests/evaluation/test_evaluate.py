@@ -12,7 +12,9 @@ from support.garden import Run
 from edgeretrain.data.photos import Photo, find_photos
 from edgeretrain.data.split import split_photos
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.evaluation.evaluate import ClassFigures, Mistake, evaluate_folder, judge, predict
+from edgeretrain.evaluation.evaluate import evaluate_folder, predict
+from edgeretrain.evaluation.metrics import ClassFigures, Mistake, compute_metrics
+from edgeretrain.features.inference import Model
 
 
 def shots(*labels: str) -> list[Photo]:
@@ -33,7 +35,7 @@ LABELS = ("a", "b", "c", "d")
 
 
 def test_by_hand() -> None:
-    verdict = judge(BY_HAND, shots("a", "b", "b", "d", "d"), LABELS)
+    verdict = compute_metrics(BY_HAND, shots("a", "b", "b", "d", "d"), LABELS)
     assert verdict.photos == 5
     assert verdict.top1 == pytest.approx(2 / 5)
     assert verdict.top3 == pytest.approx(4 / 5)
@@ -57,31 +59,31 @@ def test_by_hand() -> None:
 def test_calibration_error_by_hand() -> None:
     """Bins of 1/15: 0.70 in the 10th (right), 0.40 in the 6th, 0.90 in the 13th (right), 0.60 in the 9th, 0.5 in the
     7th, each alone: gaps 0.3, 0.4, 0.1, 0.6, 0.5."""
-    verdict = judge(BY_HAND, shots("a", "b", "b", "d", "d"), LABELS)
+    verdict = compute_metrics(BY_HAND, shots("a", "b", "b", "d", "d"), LABELS)
     assert verdict.calibration_error == pytest.approx((0.3 + 0.4 + 0.1 + 0.6 + 0.5) / 5, abs=1e-5)
 
 
 def test_calibration_error_within_one_bin() -> None:
     # All four in the bin from 14/15 to 1, a probability of exactly 1 too: 3 of 4 right, mean score 0.97.
     scores = np.float32([[0.96, 0.04], [0.95, 0.05], [0.97, 0.03], [1.0, 0.0]])
-    verdict = judge(scores, shots("x", "x", "x", "y"), ("x", "y"))
+    verdict = compute_metrics(scores, shots("x", "x", "x", "y"), ("x", "y"))
     assert verdict.calibration_error == pytest.approx(0.97 - 0.75, abs=1e-5)
 
 
 def test_two_classes_are_always_among_three() -> None:
-    verdict = judge(np.float32([[0.9, 0.1], [0.2, 0.8]]), shots("y", "x"), ("x", "y"))
+    verdict = compute_metrics(np.float32([[0.9, 0.1], [0.2, 0.8]]), shots("y", "x"), ("x", "y"))
     assert (verdict.top1, verdict.top3) == (0.0, 1.0)
 
 
 def test_a_tie_for_the_third_place_goes_to_the_earlier_label() -> None:
     row = np.float32([[0.5, 0.2, 0.1, 0.1, 0.1]])
     labels = ("a", "b", "c", "d", "e")
-    assert judge(row, shots("c"), labels).top3 == 1.0
-    assert judge(row, shots("d"), labels).top3 == 0.0
+    assert compute_metrics(row, shots("c"), labels).top3 == 1.0
+    assert compute_metrics(row, shots("d"), labels).top3 == 0.0
 
 
 def test_probabilities_of_zero_cost_a_finite_loss() -> None:
-    verdict = judge(np.float32([[1.0, 0.0]]), shots("y"), ("x", "y"))
+    verdict = compute_metrics(np.float32([[1.0, 0.0]]), shots("y"), ("x", "y"))
     assert verdict.log_loss == pytest.approx(7 * math.log(10), abs=1e-5)
 
 
@@ -89,12 +91,12 @@ def test_agreement_with_float32() -> None:
     other = BY_HAND.copy()
     other[0] = [0.1, 0.7, 0.1, 0.1]
     other[3] = [0.1, 0.1, 0.7, 0.1]
-    verdict = judge(other, shots("a", "b", "b", "d", "d"), LABELS, float32=BY_HAND)
+    verdict = compute_metrics(other, shots("a", "b", "b", "d", "d"), LABELS, float32=BY_HAND)
     assert verdict.agreement_with_float32 == pytest.approx(4 / 5)
 
 
 def test_as_dict_is_plain_json() -> None:
-    verdict = judge(BY_HAND, shots("a", "b", "b", "d", "d"), LABELS)
+    verdict = compute_metrics(BY_HAND, shots("a", "b", "b", "d", "d"), LABELS)
     again = json.loads(json.dumps(verdict.as_dict(), allow_nan=False))
     assert again["classes"][3] == {"label": "d", "photos": 2, "precision": None, "recall": 0.0}
     assert again["confusion"][3] == [1, 0, 1, 0]
@@ -160,16 +162,16 @@ def test_a_model_of_someone_elses_is_refused(run: Run) -> None:
 def test_predict_keeps_the_order_of_the_photos(run: Run) -> None:
     photo_set = find_photos(run.photos)
     some = split_photos(photo_set).testing
-    models = [run.model("float32"), run.model("int8")]
-    both, read, skipped = predict(models, some, fit="squash", workers=2)
-    assert (read, skipped) == (list(some), [])
+    models = [Model(run.model("float32"), 224), Model(run.model("int8"), 224)]
+    both = predict(models, some, fit="squash", workers=2)
+    assert (both.photos, both.skipped) == (some, ())
     for index in (0, len(some) - 1):
-        (alone,), _, _ = predict([run.model("int8")], [some[index]], fit="squash")
-        assert (both[1][index] == alone[0]).all()
-    assert [each.shape for each in both] == [(len(some), 3)] * 2
+        alone = predict(models[1:], [some[index]], fit="squash")
+        assert (both.probabilities[1][index] == alone.probabilities[0][0]).all()
+    assert [probabilities.shape for probabilities in both.probabilities] == [(len(some), 3)] * 2
 
 
 def test_predict_with_nothing_that_can_be_read(run: Run, tmp_path: Path) -> None:
     gone = Photo(tmp_path / "gone.jpg", "a/gone.jpg", "a", "0" * 64)
     with pytest.raises(EdgeretrainError, match="None of the 1 photos can be read"):
-        predict([run.model("int8")], [gone], fit="squash")
+        predict([Model(run.model("int8"), 224)], [gone], fit="squash")

@@ -1,19 +1,36 @@
 """docs/pixels.md written down as code: what `load_pixels` is held against."""
 
+import math
 import struct
 import zlib
 
 import numpy as np
 
-# docs/pixels.md, section 5, word for word. Nothing here may call Pillow.
+# Nothing here may call Pillow.
 
 
-def weights(n: int, size: int) -> list[tuple[int, list[int]]]:
-    scale = n / size
+def denominator(width: int, height: int, size: int) -> int:
+    """Section 1: at which scale a JPEG is decoded."""
+    enough = [s for s in (1, 2, 4, 8) if min(math.ceil(width / s), math.ceil(height / s)) >= 2 * size]
+    return max(enough, default=1)
+
+
+def shrunk(samples: np.ndarray, s: int) -> np.ndarray:
+    """Section 1: what a photo decoded at 1/s shows, float64 [ceil(h / s), ceil(w / s), channels]: means of s x s."""
+    h, w = samples.shape[:2]
+    padded = np.pad(samples.astype(np.float64), ((0, -h % s), (0, -w % s), (0, 0)), "edge")
+    return padded.reshape(padded.shape[0] // s, s, padded.shape[1] // s, s, -1).mean(axis=(1, 3))
+
+
+# Section 5, word for word.
+
+
+def weights(n: int, size: int, start: float, extent: float) -> list[tuple[int, list[int]]]:
+    scale = extent / size
     support = max(scale, 1.0)
     table = []
     for i in range(size):
-        centre = (i + 0.5) * scale
+        centre = start + (i + 0.5) * scale
         first = max(int(centre - support + 0.5), 0)
         last = min(int(centre + support + 0.5), n)
         inverse = 1.0 / support
@@ -29,12 +46,12 @@ def weights(n: int, size: int) -> list[tuple[int, list[int]]]:
     return table
 
 
-def one_pass(lines: np.ndarray, size: int) -> np.ndarray:
+def one_pass(lines: np.ndarray, size: int, start: float, extent: float) -> np.ndarray:
     """Along axis 1 of [lines, n, channels]."""
-    if lines.shape[1] == size:
+    if lines.shape[1] == size and start == 0.0 and extent == size:
         return lines
     out = np.empty((lines.shape[0], size, lines.shape[2]), np.uint8)
-    for i, (first, q) in enumerate(weights(lines.shape[1], size)):
+    for i, (first, q) in enumerate(weights(lines.shape[1], size, start, extent)):
         acc = np.full((lines.shape[0], lines.shape[2]), 2097152, np.int32)
         for x, weight in enumerate(q, start=first):
             acc += np.int32(weight) * lines[:, x].astype(np.int32)
@@ -42,29 +59,41 @@ def one_pass(lines: np.ndarray, size: int) -> np.ndarray:
     return out
 
 
-def reference(rgb: np.ndarray, size: int, fit: str = "squash", orientation: int = 1) -> np.ndarray:
-    """Sections 3 to 5 of docs/pixels.md on uint8 [h, w, 3]."""
+def reference(
+    rgb: np.ndarray,
+    size: int,
+    fit: str = "squash",
+    orientation: int = 1,
+    whole: tuple[int, int] | None = None,
+    s: int = 1,
+) -> np.ndarray:
+    """Sections 3 to 5 of docs/pixels.md on uint8 [h, w, 3], decoded at 1/s from a photo of whole = (width, height)."""
     h, w = rgb.shape[:2]
-    stored = {
-        1: lambda x, y: (x, y),
-        2: lambda x, y: (w - 1 - x, y),
-        3: lambda x, y: (w - 1 - x, h - 1 - y),
-        4: lambda x, y: (x, h - 1 - y),
-        5: lambda x, y: (y, x),
-        6: lambda x, y: (y, h - 1 - x),
-        7: lambda x, y: (w - 1 - y, h - 1 - x),
-        8: lambda x, y: (w - 1 - y, x),
+    stored_width, stored_height = whole or (w, h)
+    a, b = w * s - stored_width, h * s - stored_height
+    stored, left, top = {
+        1: (lambda x, y: (x, y), 0, 0),
+        2: (lambda x, y: (w - 1 - x, y), a, 0),
+        3: (lambda x, y: (w - 1 - x, h - 1 - y), a, b),
+        4: (lambda x, y: (x, h - 1 - y), 0, b),
+        5: (lambda x, y: (y, x), 0, 0),
+        6: (lambda x, y: (y, h - 1 - x), b, 0),
+        7: (lambda x, y: (w - 1 - y, h - 1 - x), b, a),
+        8: (lambda x, y: (w - 1 - y, x), 0, a),
     }[orientation]
-    width, height = (w, h) if orientation < 5 else (h, w)
-    y, x = np.mgrid[0:height, 0:width]
+    turned = orientation >= 5
+    y, x = np.mgrid[0 : w if turned else h, 0 : h if turned else w]
     source_x, source_y = stored(x, y)
     rgb = rgb[source_y, source_x]
+    width, height = (stored_height, stored_width) if turned else (stored_width, stored_height)
     if fit == "crop":
         side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        rgb = rgb[top : top + side, left : left + side]
-    rows = one_pass(rgb, size)
-    return one_pass(rows.transpose(1, 0, 2), size).transpose(1, 0, 2)
+        left, top = left + (width - side) // 2, top + (height - side) // 2
+        width = height = side
+    first_x, first_y = left // s, top // s
+    rgb = rgb[first_y : math.ceil((top + height) / s), first_x : math.ceil((left + width) / s)]
+    rows = one_pass(rgb, size, (left - first_x * s) / s, width / s)
+    return one_pass(rows.transpose(1, 0, 2), size, (top - first_y * s) / s, height / s).transpose(1, 0, 2)
 
 
 def over(alpha: np.ndarray, colour: np.ndarray) -> np.ndarray:

@@ -11,10 +11,11 @@ import pytest
 from support.garden import Run
 from support.own_backbone import put_own_backbone
 
+from edgeretrain.backbone import Backbone
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.options import Options
 from edgeretrain.sweep import Budget, sweep
-from edgeretrain.sweep import run as sweep_run
+from edgeretrain.sweep.retraining import PresetTrainer
 
 V1, V2 = "mobilenet_v1_100_224", "mobilenet_v2_100_224"
 Sweep = Callable[..., dict[str, Any]]
@@ -101,7 +102,7 @@ def test_a_second_sweep_does_nothing_again(swept: Sweep, stopwatch: Stopwatch, m
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("retrained again")
 
-    monkeypatch.setattr(sweep_run, "retrain", never)
+    monkeypatch.setattr(PresetTrainer, "_retrain", never)
     assert swept() == first
     assert len(stopwatch.measured) == 1
     swept(remeasure=True)
@@ -114,8 +115,8 @@ def test_a_run_folder_that_is_not_what_it_should_be_is_made_again(
 ) -> None:
     first = swept(latency=False, precisions=["int8"])
     made: list[str] = []
-    original = sweep_run.retrain
-    monkeypatch.setattr(sweep_run, "retrain", lambda *a, **b: made.append(b["preset"]) or original(*a, **b))
+    original = PresetTrainer._retrain
+    monkeypatch.setattr(PresetTrainer, "_retrain", lambda *given: made.append(given[1]) or original(*given))
     folder = tmp_path / "sweep" / V2
     options = {"latency": False, "precisions": ["int8"]}
     if spoil == "model":
@@ -143,16 +144,16 @@ def test_other_photos_are_not_taken_for_the_same(swept: Sweep, run: Run, tmp_pat
 
 
 def test_one_failure_does_not_stop_the_others(swept: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = sweep_run.retrain
+    original = PresetTrainer._retrain
 
-    def fragile(*arguments: Any, **options: Any) -> dict[str, Any]:
-        if options["preset"] == V1:
+    def fragile(trainer: PresetTrainer, preset: str, backbones: Sequence[Backbone]) -> dict[str, Any]:
+        if preset == V1:
             raise RuntimeError("V1 is no good today")
-        if "dynamic" in options["precisions"]:
+        if "dynamic" in [backbone.precision for backbone in backbones]:
             raise EdgeretrainError("dynamic is no good today.")
-        return original(*arguments, **options)
+        return original(trainer, preset, backbones)
 
-    monkeypatch.setattr(sweep_run, "retrain", fragile)
+    monkeypatch.setattr(PresetTrainer, "_retrain", fragile)
     result = swept(presets=[V1, V2], precisions=["float32", "dynamic", "int8"], latency=False)
     assert [(one["preset"], one["precision"]) for one in result["candidates"]] == [(V2, "float32"), (V2, "int8")]
     told = {(one["preset"], one["precision"], one["stage"]): one["reason"] for one in result["failed"]}

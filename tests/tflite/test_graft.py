@@ -16,7 +16,7 @@ from edgeretrain.backbone import find_backbone
 from edgeretrain.data.photos import find_photos
 from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.features.extract import compute_bottlenecks
+from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.head.logistic import fit_logistic
 from edgeretrain.head.softmax import Head, softmax
 from edgeretrain.precision import PRECISIONS, Precision
@@ -47,7 +47,7 @@ def cases(textures: Path, cache: Path) -> dict[Precision, Case]:
     made = {}
     for precision in PRECISIONS:
         backbone = find_backbone(PRESET, precision)
-        values = compute_bottlenecks(photo_set.photos, backbone, fit="squash", cache=cache).values
+        values = Extractor("squash", cache).features(photo_set.photos, Column(backbone))
         head = fit_logistic(values, labels, np.arange(len(labels)), 3, l2=0.01)
         model = append_head(backbone.path, head, precision, values).write()
         made[precision] = Case(backbone.path, values[::3], pixels, head, model)

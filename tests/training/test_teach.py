@@ -12,13 +12,14 @@ from support.own_backbone import put_own_backbone
 from edgeretrain.backbone import find_backbone
 from edgeretrain.classifier import Classifier
 from edgeretrain.data.photos import find_photos
+from edgeretrain.data.pixels import PIXELS_VERSION
 from edgeretrain.data.split import split_photos
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.store import read_listing
 from edgeretrain.head.sgd import Sgd
 from edgeretrain.options import Options
 from edgeretrain.tflite.package import read_package
-from edgeretrain.training import modelling
+from edgeretrain.training import run as run_module
 from edgeretrain.training.retrain import retrain
 from edgeretrain.training.teach import teach
 
@@ -215,6 +216,16 @@ def test_other_arithmetic_is_told(small: Path, pair: Pair, tmp_path: Path, monke
     assert teach(small, tmp_path / "less", add={"dots": [pair.dots]}, remove=["checks"])["photos"]["warnings"]
 
 
+def test_pixels_of_another_version_are_told(
+    small: Path, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a run folder of pixels version 1 is taught by version 2."""
+    monkeypatch.setattr("edgeretrain.features.store.PIXELS_VERSION", PIXELS_VERSION + 1)
+    report = teach(small, tmp_path / "run", add={"dots": [pair.dots]})
+    (warning,) = report["photos"]["warnings"]
+    assert f", pixels {PIXELS_VERSION}, " in warning and f", pixels {PIXELS_VERSION + 1}." in warning
+
+
 # New photos
 
 
@@ -231,7 +242,7 @@ def test_photos_that_cannot_be_read(small: Path, pair: Pair, tmp_path: Path) -> 
     ]
     assert report["taught"]["added"] == {"dots": 23}
     assert read_package(tmp_path / "run" / "model.int8.tflite").card["taught"][0]["added"] == {"dots": 23}
-    with pytest.raises(EdgeretrainError, match=r"1 photo is unreadable \(dots/d98\.jpg: empty file\)"):
+    with pytest.raises(EdgeretrainError, match=r"2 photos are unreadable \(dots/d05\.jpeg: .*; dots/d98\.jpg: empty"):
         teach(small, tmp_path / "strict", add={"dots": [dots]}, strict=True)
     (dots / "d98.jpg").unlink()
     with pytest.raises(EdgeretrainError, match=r"dots/d05\.jpeg: truncated"):
@@ -288,7 +299,7 @@ def test_a_failure_leaves_nothing(
         raise ZeroDivisionError
 
     before = bytes_of(small)
-    monkeypatch.setattr(modelling, place, failing)
+    monkeypatch.setattr(run_module, place, failing)
     for out in (small, tmp_path / "new"):
         with pytest.raises(ZeroDivisionError):
             teach(small, out, add={"dots": [pair.dots]})

@@ -1,12 +1,14 @@
 """Makes the golden vectors of docs/pixels.md in this folder: inputs, outputs, manifest.json. Same bytes every time."""
 
 import hashlib
+import io
 import json
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from edgeretrain.data.pixels import Fit, load_pixels
 
@@ -22,6 +24,52 @@ OPAQUE: list[tuple[str, int, int, list[tuple[int, Fit]]]] = [
     ("column.png", 1, 29, [(12, "squash"), (12, "crop")]),
     ("row.bmp", 29, 1, [(12, "squash"), (1, "squash")]),
     ("large.png", 150, 113, [(96, "squash"), (96, "crop"), (5, "squash"), (1, "crop")]),
+]
+
+# name, width, height, channels, EXIF orientation, chroma subsampling, {denominator of the scale: [(size, fit), ...]}.
+# The denominators are written down here and not asked of edgeretrain; the sides lie where the next scale just is, or
+# just is not enough, and leave odd margins to `crop`.
+JPEGS: list[tuple[str, int, int, int, int, str, dict[int, list[tuple[int, Fit]]]]] = [
+    ("whole.jpg", 94, 95, 3, 1, "4:2:0", {1: [(24, "squash"), (24, "crop")]}),
+    ("half.jpg", 130, 95, 3, 1, "4:2:0", {2: [(24, "squash"), (24, "crop")]}),
+    ("quarter.jpg", 217, 189, 3, 1, "4:2:0", {4: [(24, "squash"), (24, "crop")], 8: [(12, "squash"), (12, "crop")]}),
+    ("eighth.jpg", 301, 377, 3, 1, "4:2:0", {4: [(24, "crop")], 8: [(19, "crop"), (1, "squash")]}),
+    ("turned.jpg", 246, 185, 3, 6, "4:4:4", {4: [(20, "squash"), (20, "crop")], 8: [(12, "squash"), (12, "crop")]}),
+    ("gray.jpg", 193, 257, 1, 1, "4:4:4", {2: [(48, "squash"), (25, "crop")], 4: [(24, "crop")], 8: [(12, "squash")]}),
+]
+
+# width, height, size, denominator: when a JPEG is decoded at which scale. Written down by hand, for every language.
+SCALES = [
+    (1, 1, 1, 1),
+    (2, 2, 1, 1),
+    (3, 3, 1, 2),
+    (4, 7, 1, 2),
+    (7, 5, 1, 4),
+    (8, 900, 1, 4),
+    (9, 9, 1, 8),
+    (65500, 1, 1, 1),
+    (320, 240, 224, 1),
+    (894, 894, 224, 1),
+    (895, 895, 224, 2),
+    (895, 4000, 224, 2),
+    (4000, 894, 224, 1),
+    (1788, 1788, 224, 2),
+    (1789, 1789, 224, 4),
+    (3576, 5000, 224, 4),
+    (5000, 3577, 224, 8),
+    (4032, 3024, 224, 4),
+    (3024, 4032, 224, 4),
+    (4032, 3024, 96, 8),
+    (4032, 3024, 128, 8),
+    (4032, 3024, 189, 8),
+    (4032, 3024, 190, 4),
+    (4032, 3024, 299, 4),
+    (4032, 3024, 331, 4),
+    (4032, 3024, 379, 2),
+    (4032, 3024, 756, 2),
+    (4032, 3024, 757, 1),
+    (12000, 800, 224, 1),
+    (65500, 1366, 224, 2),
 ]
 
 
@@ -66,6 +114,32 @@ def exif(orientation: int) -> tuple[bytes, bytes]:
     return b"eXIf", b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
 
 
+def soft(width: int, height: int, channels: int) -> np.ndarray:
+    """uint8 [height, width, channels]: slopes and one hard edge, so that a small JPEG holds it well."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.int64)
+    photo = np.stack([abs((x * (3 + c) + y * (5 - 2 * c) + 90 * c) % 510 - 255) for c in range(channels)], axis=2)
+    photo[height // 3 : height // 2, width // 3 : width // 2] = 255
+    return photo.astype(np.uint8)
+
+
+def jpeg(pixels: np.ndarray, orientation: int, subsampling: str) -> bytes:
+    tag = Image.Exif()
+    tag[0x0112] = orientation
+    file = io.BytesIO()
+    image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
+    image.save(file, "JPEG", quality=60, subsampling=subsampling, exif=tag.tobytes() if orientation != 1 else b"")
+    return file.getvalue()
+
+
+def decoded_at(data: bytes, denominator: int, orientation: int) -> bytes:
+    """What Pillow decodes at this scale, not yet upright, as a PNG: for those who have no libjpeg."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft(None, (image.width // denominator, image.height // denominator))
+        pixels = np.array(image)
+    extra = [exif(orientation)] if orientation != 1 else []
+    return png(pixels, colour=2, extra=extra) if pixels.ndim == 3 else png(pixels[..., None], colour=0, extra=extra)
+
+
 def inputs() -> dict[str, tuple[str, bytes, list[tuple[int, Fit]]]]:
     """name -> kind, file bytes, the (size, fit) pairs to make."""
     rng = np.random.default_rng(SEED)
@@ -96,17 +170,33 @@ def inputs() -> dict[str, tuple[str, bytes, list[tuple[int, Fit]]]]:
 
 
 def make(folder: Path) -> None:
-    """Write inputs, outputs and manifest.json into the folder."""
-    manifest = []
+    """Write inputs, outputs, manifest.json and scales.tsv into the folder."""
+    manifest: list[dict[str, str | int]] = []
+
+    def add(name: str, kind: str, data: bytes, size: int, fit: Fit) -> dict[str, str | int]:
+        pixels = load_pixels(data, size, fit).tobytes()
+        output = f"{name}.{size}.{fit}.rgb"
+        (folder / output).write_bytes(pixels)
+        digest = hashlib.sha256(pixels).hexdigest()
+        manifest.append({"input": name, "kind": kind, "size": size, "fit": fit, "output": output, "sha256": digest})
+        return manifest[-1]
+
     for name, (kind, data, wanted) in inputs().items():
         (folder / name).write_bytes(data)
         for size, fit in wanted:
-            pixels = load_pixels(data, size, fit).tobytes()
-            output = f"{name}.{size}.{fit}.rgb"
-            (folder / output).write_bytes(pixels)
-            digest = hashlib.sha256(pixels).hexdigest()
-            manifest.append({"input": name, "kind": kind, "size": size, "fit": fit, "output": output, "sha256": digest})
+            add(name, kind, data, size, fit)
+    for name, width, height, channels, orientation, subsampling, scales in JPEGS:
+        data = jpeg(soft(width, height, channels), orientation, subsampling)
+        (folder / name).write_bytes(data)
+        for denominator, wanted in scales.items():
+            decoded = f"{name}.{denominator}.png"
+            (folder / decoded).write_bytes(decoded_at(data, denominator, orientation))
+            for size, fit in wanted:
+                entry = add(name, "jpeg", data, size, fit)
+                entry.update(width=width, height=height, denominator=denominator, decoded=decoded)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    rows = [("width", "height", "size", "denominator"), *SCALES]
+    (folder / "scales.tsv").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import android.os.Looper;
 import dev.edgeretrain.demo.R;
 import dev.edgeretrain.demo.model.ModelException;
 import dev.edgeretrain.demo.model.Prediction;
-import dev.edgeretrain.demo.pixels.Pixels;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -53,7 +52,7 @@ final class ClassifierThread {
 
     private Listener listener; // main thread only; null after close()
     private LoadedModel loaded; // this thread only
-    private Picture photo; // this thread only
+    private PhotoReader photo; // this thread only
 
     ClassifierThread(Context context, Listener listener) {
         this.context = context;
@@ -110,8 +109,9 @@ final class ClassifierThread {
             public void run() {
                 photo = null; // before the next is decoded: there may not be room for both
                 try {
-                    photo = PhotoReader.read(context.getContentResolver(), uri);
-                    final Bitmap bitmap = PhotoBitmap.of(photo);
+                    PhotoReader reader = new PhotoReader(context.getContentResolver(), uri);
+                    final Bitmap bitmap = PhotoBitmap.of(reader.forScreen());
+                    photo = reader;
                     tell(new Runnable() {
                         @Override
                         public void run() {
@@ -119,12 +119,11 @@ final class ClassifierThread {
                         }
                     });
                 } catch (IOException error) {
-                    tellNoPhoto(context.getString(R.string.photo_unreadable));
+                    losePhoto(R.string.photo_unreadable);
                 } catch (RuntimeException error) { // providers of photos throw what they like
-                    tellNoPhoto(context.getString(R.string.photo_unreadable));
+                    losePhoto(R.string.photo_unreadable);
                 } catch (OutOfMemoryError error) {
-                    photo = null;
-                    tellNoPhoto(context.getString(R.string.photo_too_large));
+                    losePhoto(R.string.photo_too_large);
                 }
                 classifyPhoto();
             }
@@ -193,19 +192,37 @@ final class ClassifierThread {
     }
 
     private void classifyPhoto() {
-        if (loaded != null && photo != null) {
-            try {
-                classify(photo, true);
-            } catch (ModelException error) {
-                tellFailure(error.getMessage());
-            }
+        if (loaded == null || photo == null) {
+            return;
         }
+        Picture picture;
+        try {
+            picture = photo.forModel(loaded.file.size);
+        } catch (IOException error) {
+            losePhoto(R.string.photo_unreadable);
+            return;
+        } catch (RuntimeException error) {
+            losePhoto(R.string.photo_unreadable);
+            return;
+        } catch (OutOfMemoryError error) {
+            losePhoto(R.string.photo_too_large);
+            return;
+        }
+        try {
+            classify(picture, true);
+        } catch (ModelException error) {
+            tellFailure(error.getMessage());
+        }
+    }
+
+    private void losePhoto(int why) {
+        photo = null;
+        tellNoPhoto(context.getString(why));
     }
 
     private void classify(Picture picture, final boolean ofPhoto) throws ModelException {
         long start = System.nanoTime();
-        byte[] pixels = Pixels.prepare(
-                picture.argb, picture.width, picture.height, picture.orientation, loaded.file.size, loaded.file.fit);
+        byte[] pixels = picture.prepare(loaded.file.size, loaded.file.fit);
         long prepared = System.nanoTime();
         List<Prediction> predictions = loaded.classifier.classify(pixels, TOP);
         long end = System.nanoTime();

@@ -6,7 +6,6 @@ import dev.edgeretrain.demo.model.Classifier;
 import dev.edgeretrain.demo.model.Engine;
 import dev.edgeretrain.demo.model.ModelException;
 import dev.edgeretrain.demo.model.ModelFile;
-import dev.edgeretrain.demo.pixels.Pixels;
 
 /** A model ready to classify, on a delegate that was found to agree with the CPU, or on the CPU. */
 final class LoadedModel {
@@ -60,8 +59,7 @@ final class LoadedModel {
             Context context, AssetModel model, int threads, DelegateKind kind, Classifier onCpu)
             throws ModelException {
         Picture picture = TestPicture.draw();
-        byte[] pixels = Pixels.prepare(
-                picture.argb, picture.width, picture.height, picture.orientation, model.file.size, model.file.fit);
+        byte[] pixels = picture.prepare(model.file.size, model.file.fit);
         float[] expected = onCpu.probabilities(pixels);
         Engine engine = new InterpreterEngine(model.bytes, threads, kind);
         boolean kept = false;

@@ -9,46 +9,67 @@ import java.util.Arrays;
 public final class Pixels {
     private Pixels() {}
 
+    /** The pixels of one photo that was decoded whole: as below, with the denominator 1. */
+    public static byte[] prepare(int[] argb, int width, int height, int orientation, int size, Fit fit) {
+        return prepare(argb, width, height, 1, orientation, size, fit);
+    }
+
     /**
      * The pixels of one photo.
      *
      * <p>Beside the photo it needs 12 * size * size bytes and about 8 for each pixel of a row and of a column: rows are
      * resized one by one and added to the sums of the vertical pass at once.
      *
-     * @param argb width * height pixels, row after row from the top, not premultiplied, as Bitmap.getPixels gives
-     *     them. Not changed.
+     * @param argb the decoded pixels, Scale.side(width, denominator) in each of Scale.side(height, denominator) rows
+     *     from the top, not premultiplied, as Bitmap.getPixels gives them. Not changed.
+     * @param width of the whole photo, pixels.
+     * @param height of the whole photo.
+     * @param denominator s of the scale 1/s at which it was decoded, see Scale.
      * @param orientation of EXIF, 1 to 8; anything else means 1, upright already.
      * @param size side of the result, pixels.
      * @return size * size * 3 bytes: R, G, B of each pixel, row after row from the top.
-     * @throws IllegalArgumentException no pixels, fewer than width * height, or no size.
+     * @throws IllegalArgumentException no pixels, fewer than the photo has at this scale, or no size.
      */
-    public static byte[] prepare(int[] argb, int width, int height, int orientation, int size, Fit fit) {
-        if (width < 1 || height < 1 || size < 1) {
+    public static byte[] prepare(
+            int[] argb, int width, int height, int denominator, int orientation, int size, Fit fit) {
+        if (width < 1 || height < 1 || denominator < 1 || size < 1) {
             throw new IllegalArgumentException(
-                    "A photo of " + width + " x " + height + " pixels cannot become one of side " + size + ".");
+                    "A photo of " + width + " x " + height + " pixels at 1/" + denominator
+                            + " cannot become one of side " + size + ".");
         }
-        if ((long) width * height > argb.length) {
+        int s = denominator;
+        if ((long) Scale.side(width, s) * Scale.side(height, s) > argb.length) {
             throw new IllegalArgumentException(
-                    argb.length + " pixels are too few for " + width + " x " + height + ".");
+                    argb.length + " pixels are too few for " + width + " x " + height + " at 1/" + s + ".");
         }
-        Upright photo = new Upright(width, height, orientation);
-        int columns = photo.width;
-        int rows = photo.height;
-        int start = photo.origin;
+        Upright photo = new Upright(Scale.side(width, s), Scale.side(height, s), orientation);
+        boolean turned = photo.turned;
+        // The photo in the upright picture, in pixels of the whole one. The last column or row that was decoded may
+        // reach beyond it, and may be the first one now.
+        int columns = turned ? height : width;
+        int rows = turned ? width : height;
+        int left = photo.right < 0 ? photo.width * s - columns : 0;
+        int top = photo.down < 0 ? photo.height * s - rows : 0;
         if (fit == Fit.CROP) {
             int side = Math.min(columns, rows);
-            start += (columns - side) / 2 * photo.right + (rows - side) / 2 * photo.down;
+            left += (columns - side) / 2;
+            top += (rows - side) / 2;
             columns = side;
             rows = side;
         }
-        Weights across = new Weights(columns, size);
-        Weights down = rows == columns ? across : new Weights(rows, size);
+        int firstColumn = left / s;
+        int firstRow = top / s;
+        int start = photo.origin + firstColumn * photo.right + firstRow * photo.down;
+        int columnsRead = Scale.side(left + columns, s) - firstColumn;
+        int rowsRead = Scale.side(top + rows, s) - firstRow;
+        Weights across = new Weights(columnsRead, (double) (left % s) / s, (double) columns / s, size);
+        Weights down = new Weights(rowsRead, (double) (top % s) / s, (double) rows / s, size);
         int[] sums = new int[size * size * 3];
         Arrays.fill(sums, Weights.HALF);
-        int[] row = new int[columns * 3];
+        int[] row = new int[columnsRead * 3];
         int[] narrow = new int[size * 3];
         int oldest = 0;
-        for (int y = 0; y < rows; y++) {
+        for (int y = 0; y < rowsRead; y++) {
             readRow(argb, start + y * photo.down, photo.right, row);
             resizeRow(row, across, narrow);
             while (oldest < size && down.first[oldest] + down.of[oldest].length <= y) {

@@ -5,6 +5,9 @@ final class Upright {
     final int width;
     final int height;
 
+    /** Whether width and height have changed places. */
+    final boolean turned;
+
     /** The pixel (x, y) of the upright photo is stored at {@code origin + x * right + y * down}. */
     final int origin;
 
@@ -18,7 +21,7 @@ final class Upright {
         int topRight = w - 1;
         int bottomLeft = (h - 1) * w;
         int bottomRight = h * w - 1;
-        boolean turned = orientation >= 5 && orientation <= 8;
+        turned = orientation >= 5 && orientation <= 8;
         width = turned ? h : w;
         height = turned ? w : h;
         switch (orientation) {

@@ -1,6 +1,6 @@
 package dev.edgeretrain.demo.pixels;
 
-/** The weights of one resize pass, n samples to size: a triangle filter, widened by the scale when it shrinks. */
+/** The weights of one resize pass, n samples to size: a triangle filter, widened when it shrinks. */
 final class Weights {
     /** 32 - 8 - 2 bits: a sample times a sum of weights fits into an int. */
     static final int BITS = 22;
@@ -19,15 +19,18 @@ final class Weights {
     /**
      * Every operation is rounded to double by itself, in the order of docs/pixels.md: any other order gives other
      * bits.
+     *
+     * @param start where the photo begins in the n samples: 0, or a part of the first one.
+     * @param extent how long it is there, samples.
      */
-    Weights(int n, int size) {
+    Weights(int n, double start, double extent, int size) {
         first = new int[size];
         of = new int[size][];
-        double scale = (double) n / size;
+        double scale = extent / size;
         double support = Math.max(scale, 1.0);
         double inverse = 1.0 / support;
         for (int i = 0; i < size; i++) {
-            double centre = (i + 0.5) * scale;
+            double centre = start + (i + 0.5) * scale;
             first[i] = Math.max((int) (centre - support + 0.5), 0);
             int last = Math.min((int) (centre + support + 0.5), n);
             double[] real = new double[last - first[i]];

@@ -4,7 +4,6 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertTrue;
 
 import dev.edgeretrain.demo.pixels.Fit;
-import dev.edgeretrain.demo.pixels.Pixels;
 import java.util.HashSet;
 import java.util.Set;
 import org.junit.Test;
@@ -22,7 +21,7 @@ public class TestPictureTest {
         }
         assertTrue(colours.size() + " colours", colours.size() > 100);
         for (Fit fit : Fit.values()) {
-            byte[] pixels = Pixels.prepare(picture.argb, picture.width, picture.height, picture.orientation, 224, fit);
+            byte[] pixels = picture.prepare(224, fit);
             assertEquals(224 * 224 * 3, pixels.length);
         }
     }

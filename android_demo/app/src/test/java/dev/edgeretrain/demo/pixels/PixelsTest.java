@@ -101,6 +101,40 @@ public class PixelsTest {
         }
     }
 
+    /** What was decoded beyond the photo's right side and bottom stays out, whichever way the photo is turned. */
+    @Test
+    public void scaledPhotosAreNotStretched() {
+        int s = 8;
+        for (int[] sides : new int[][] {{137, 99}, {99, 137}, {129, 161}}) {
+            int w = Scale.side(sides[0], s);
+            int h = Scale.side(sides[1], s);
+            int[] slope = new int[w * h]; // red rises to the right, green to the bottom
+            for (int i = 0; i < slope.length; i++) {
+                int red = 40 + 9 * (i % w);
+                int green = 30 + 8 * (i / w);
+                slope[i] = 0xFF000000 | red << 16 | green << 8;
+            }
+            for (int orientation = 1; orientation <= 8; orientation++) {
+                byte[] pixels = Pixels.prepare(slope, sides[0], sides[1], s, orientation, 5, Fit.SQUASH);
+                for (int y = 0; y < 5; y++) {
+                    for (int x = 0; x < 5; x++) {
+                        int[] columns = {x, 4 - x, 4 - x, x, y, y, 4 - y, 4 - y};
+                        int[] rows = {y, y, 4 - y, 4 - y, x, 4 - x, 4 - x, x};
+                        int column = columns[orientation - 1];
+                        int row = rows[orientation - 1];
+                        if (column % 4 != 0 && row % 4 != 0) { // the outermost see less than a whole filter
+                            double red = 40 + 9 * ((column + 0.5) / 5 * sides[0] / s - 0.5);
+                            double green = 30 + 8 * ((row + 0.5) / 5 * sides[1] / s - 0.5);
+                            int at = 3 * (5 * y + x);
+                            assertEquals(red, pixels[at] & 255, 1.0);
+                            assertEquals(green, pixels[at + 1] & 255, 1.0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test
     public void photoIsNotChanged() {
         int[] argb = noise(30, 5);
@@ -119,6 +153,9 @@ public class PixelsTest {
                     IllegalArgumentException.class,
                     () -> Pixels.prepare(argb, one[0], one[1], 1, one[2], Fit.SQUASH));
         }
+        Pixels.prepare(argb, 6, 4, 2, 1, 4, Fit.SQUASH);
+        assertThrows(IllegalArgumentException.class, () -> Pixels.prepare(argb, 7, 4, 2, 1, 4, Fit.SQUASH));
+        assertThrows(IllegalArgumentException.class, () -> Pixels.prepare(argb, 6, 4, 0, 1, 4, Fit.SQUASH));
     }
 
     @Test
