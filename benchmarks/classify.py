@@ -32,7 +32,7 @@ STEADY_ASKED, START_ASKED, LABEL_IMAGE_ASKED = 1.15, 0.6, 1 / 5
 def bare_loop(model: Path, photos: Sequence[Path]) -> list[str]:
     """Decode, resize, invoke; nothing else, one after the other."""
     network = Network(model)
-    interpreter, size = network._interpreter, network.size
+    interpreter, size = network.runner.interpreter, network.size
     details, output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     top = []
     for photo in photos:

@@ -48,7 +48,7 @@ from edgeretrain.head.logistic import choose_logistic, fit_logistic
 from edgeretrain.head.softmax import log_loss
 from edgeretrain.paths import cache_folder
 from edgeretrain.precision import PRECISIONS, Precision
-from edgeretrain.tflite.model import write_classifier
+from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.threads import available_cores
 
 ALLOWED = 0.7  # points that int8 may lose to float32, for the default preset

@@ -23,7 +23,6 @@ from edgeretrain.data.pixels import load_pixels
 from edgeretrain.quantization.calibration import DEFAULT_COUNT, calibration_pixels
 from edgeretrain.quantization.convert import FrozenNetwork, convert
 from edgeretrain.quantization.int8_correction import STEPS, refine
-from edgeretrain.tflite.flatbuffer import write_model
 from edgeretrain.tflite.quiet import quiet
 
 Pixels = npt.NDArray[np.uint8]
@@ -79,7 +78,7 @@ def _by_tensorflow(network: FrozenNetwork, photos: Iterable[Pixels]) -> bytes:
     fed = [[network.scaling(photo[None])] for photo in photos]
     fed[0][0][0, 0, :2] = [[-1], [1]]  # the input's range is that of the pixels, as in `convert`
     with quiet():
-        calibrated = Calibrator(write_model(network.core)).calibrate(lambda: iter(fed))
+        calibrated = Calibrator(network.core.write()).calibrate(lambda: iter(fed))
         return bytes(mlir_quantize(calibrated, input_data_type=tf.uint8, output_data_type=tf.int8))
 
 

@@ -21,7 +21,7 @@ from edgeretrain.backbone import find_backbone
 from edgeretrain.benchmark import benchmark
 from edgeretrain.benchmark.clock import measure, no_garbage_collection
 from edgeretrain.records.benchmark import RUNS, SECONDS
-from edgeretrain.tflite.greeting import without_greeting
+from edgeretrain.tflite.quiet import suppress_banner
 from edgeretrain.tflite.runtime import load_runtime
 
 MODELS = (
@@ -110,7 +110,7 @@ def main() -> None:
         print(f"| {model.stem} | {mine:.2f} | {other:.2f} | {statistics.median(ratios):.3f} | {spread} | 0.9 to 1.1 |")
     print("\n| what is timed | bare loop, ms | measured / bare | asked |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        with without_greeting("ai_edge_litert"):
+        with suppress_banner("ai_edge_litert"):
             interpreter = load_runtime().interpreter(model_path=str(one_millisecond_model(Path(folder))), num_threads=1)
             interpreter.allocate_tensors()
         milliseconds, ratio = overhead(interpreter.invoke)

@@ -43,7 +43,7 @@ from edgeretrain.data.pixels import load_pixels
 from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.paths import backbone_cache
 from edgeretrain.precision import PRECISIONS
-from edgeretrain.tflite.greeting import without_greeting
+from edgeretrain.tflite.quiet import suppress_banner
 from edgeretrain.tflite.runtime import load_runtime
 
 PARTS = ("retrain", "sweep", "memory", "agreement")
@@ -234,7 +234,7 @@ def parts_alone(photos: Sequence[Path], models: Sequence[Path], workers: int) ->
 def interpreter(model: Path) -> Any:
     """The runtime's own, on one thread."""
     runtime = load_runtime()
-    with without_greeting(runtime.name):
+    with suppress_banner(runtime.name):
         made = runtime.interpreter(model_path=str(model), num_threads=1)
         made.allocate_tensors()
     return made

@@ -92,7 +92,7 @@ def against_parts(folder: Path) -> None:
 
         def invoke(photo: Photo, own: threading.local = own, path: Path = backbone.path) -> object:
             if not hasattr(own, "interpreter"):
-                own.interpreter = Network(path)._interpreter
+                own.interpreter = Network(path).runner.interpreter
             return own.interpreter.invoke()
 
         rounds = []

@@ -243,7 +243,7 @@ def test_a_damaged_model(run: Run, tmp_path: Path) -> None:
 def test_other_options_that_make_no_sense(run: Run) -> None:
     with pytest.raises(EdgeretrainError, match="There is no runtime 'onnx'"):
         Classifier(run.model("int8"), runtime="onnx")
-    with pytest.raises(EdgeretrainError, match="Use 1 or more"):
+    with pytest.raises(EdgeretrainError, match="threads must be at least 1, not"):
         Classifier(run.model("int8"), threads=0)
 
 

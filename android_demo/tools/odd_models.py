@@ -16,7 +16,8 @@ import flatbuffers
 import numpy as np
 
 from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
-from edgeretrain.tflite.metadata import METADATA_NAME, attach_metadata
+from edgeretrain.tflite.metadata import METADATA_NAME
+from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.package import pack, read_package
 
 LARGEST_KEPT = 4096  # bytes; metadata is smaller, layers' weights are larger or do not matter
@@ -132,7 +133,7 @@ class Maker:
             ("float-zero-deviation", [0.0], [0.0], "nothing says how its photos must be"),
         ):
             told = self.light("float32")
-            attach_metadata(told, normalization(mean, deviation))
+            Model(told).set_metadata(METADATA_NAME, normalization(mean, deviation))
             self.write(name, archive(write_model(told), texts), refused)
 
     def cards(self) -> None:

@@ -1,7 +1,6 @@
 """What every backbone file that we make must keep: its input, its output, and for int8, integers all the way."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +8,7 @@ import numpy.typing as npt
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.precision import Precision
-from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.runtime import Runner
 
 
 @dataclass(frozen=True)
@@ -35,53 +34,35 @@ def check_contract(data: bytes, contract: Contract, precision: Precision) -> Non
     Raises:
         EdgeretrainError: a part of the contract is broken; the message names it.
     """
-    interpreter = _interpreter(data)
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    runner = Runner(data)
     integer = precision == "int8"
 
     def require(kept: bool, what: str) -> None:
         if not kept:
             raise _broken(contract, precision, what)
 
-    require(len(inputs) == len(outputs) == 1, "has not one input and one output")
-    photo, bottleneck = inputs[0], outputs[0]
-    require(list(photo["shape"]) == [1, contract.size, contract.size, 3], f"input shape {photo['shape']}")
-    require(list(bottleneck["shape"]) == [1, contract.length], f"output {bottleneck['shape']}")
-    require(photo["dtype"] == (np.uint8 if integer else np.float32), f"input {photo['dtype']}")
-    require(bottleneck["dtype"] == (np.int8 if integer else np.float32), "output type")
+    require(len(runner.inputs) == len(runner.outputs) == 1, "has not one input and one output")
+    photo, bottleneck = runner.inputs[0], runner.outputs[0]
+    require(photo.shape == (1, contract.size, contract.size, 3), f"input shape {list(photo.shape)}")
+    require(bottleneck.shape == (1, contract.length), f"output {list(bottleneck.shape)}")
+    require(photo.dtype == (np.uint8 if integer else np.float32), f"input {photo.dtype}")
+    require(bottleneck.dtype == (np.int8 if integer else np.float32), f"output {bottleneck.dtype}")
     if not integer:
         return
-    scale, zero_point = photo["quantization"]
+    scale, zero_point = photo.quantization.scale, photo.quantization.zero_point
     factor, offset = _input_scaling(contract.scaling)
     # For -1 to 1 zero is at pixel 127.5, which is no integer: half a step either way.
     exact = abs(scale / factor - 1) < 1e-6 and abs(zero_point + offset / factor) <= 0.5001
     require(exact, f"input scale {scale}, zero point {zero_point}")
-    require(bottleneck["quantization"][0] > 0, "output has no quantization")
-    floats = [t["name"] for t in interpreter.get_tensor_details() if t["dtype"] in (np.float16, np.float32, np.float64)]
+    require(bottleneck.quantization.scale > 0, "output has no quantization")
+    floats = [tensor.name for tensor in runner.tensors() if tensor.dtype in (np.float16, np.float32, np.float64)]
     require(not floats, f"holds float tensors: {', '.join(floats[:3])}")
 
 
 def bottlenecks_of(data: bytes, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """The bottlenecks `float32 [n,d]` that a backbone file gives for photos `uint8 [n,S,S,3]`, one by one."""
-    interpreter = _interpreter(data)
-    photo, bottleneck = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    rows = []
-    for one in pixels:
-        interpreter.set_tensor(photo["index"], one[None].astype(photo["dtype"]))
-        interpreter.invoke()
-        row = interpreter.get_tensor(bottleneck["index"])[0].astype(np.float32)
-        scale, zero_point = bottleneck["quantization"]
-        rows.append((row - zero_point) * scale if scale else row)
-    return np.stack(rows)
-
-
-def _interpreter(data: bytes) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    with quiet():
-        interpreter = Interpreter(model_content=data)
-        interpreter.allocate_tensors()
-    return interpreter
+    runner = Runner(data)
+    return np.stack([runner.run(photo[None].astype(runner.inputs[0].dtype))[0] for photo in pixels])
 
 
 def _input_scaling(scaling: Scaling) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgeretrain.data.pixels import Fit, load_pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.package import read_package
-from edgeretrain.tflite.runtime import Runtime
+from edgeretrain.tflite.runtime import Runner, Runtime, TensorInfo
 
 _IMAGE_TYPES = (np.float32, np.uint8, np.int8)
 
@@ -31,15 +31,11 @@ class ModelUnderTest:
         Raises:
             EdgeretrainError: the runtime cannot load it, or an input cannot be filled.
         """
-        options: dict[str, Any] = {} if xnnpack else _without_xnnpack(runtime)
         try:
-            self._interpreter = runtime.interpreter(model_path=str(model), num_threads=threads, **options)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError, SystemError) as error:
-            raise EdgeretrainError(f"{runtime} cannot load it ({first_line(error)})") from None
-        self._inputs: list[dict[str, Any]] = self._interpreter.get_input_details()
-        self._outputs: list[dict[str, Any]] = self._interpreter.get_output_details()
-        self.invoke: Callable[[], None] = self._interpreter.invoke
+            self._runner = Runner(model, threads=threads, runtime=runtime, delegates=xnnpack, banner=True)
+        except EdgeretrainError as error:
+            raise EdgeretrainError(str(error).removeprefix(f"{model}: ")) from None  # a result names its model
+        self.invoke: Callable[[], None] = self._runner.invoke
 
     def prepare(self, model: Path) -> None:
         """Fill the inputs and find out about photos; apart from `__init__`, whose time counts."""
@@ -53,27 +49,24 @@ class ModelUnderTest:
                 "not in the figure"
             )
         random = np.random.default_rng(0)
-        for one in self._inputs:
-            self._interpreter.set_tensor(one["index"], _random_values(one, random, raw_rgb=self._fit is not None))
+        for tensor in self._runner.inputs:
+            self._runner.set(tensor, _random_values(tensor, random, raw_rgb=self._fit is not None))
 
     def _delegate(self) -> str | None:
         try:
-            nodes = self._interpreter._get_ops_details()
+            nodes = self._runner.interpreter._get_ops_details()
         except Exception:  # private, and not in every runtime
             return None
         return "XNNPACK" if any(node["op_name"] == "DELEGATE" for node in nodes) else "none"
 
     def _why_no_photos(self) -> str | None:
-        shapes = [one["shape"].tolist() for one in self._inputs]
-        if len(shapes) != 1:
-            return f"left out: the model has {len(shapes)} inputs, not one image"
-        (shape,) = shapes
-        kind = np.dtype(self._inputs[0]["dtype"]).name
-        square = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] and shape[3] == 3
-        if not square or self._inputs[0]["dtype"] not in _IMAGE_TYPES:
-            return f"left out: the input is {kind} {shape}, not one square RGB image [1, S, S, 3]"
-        if len(self._outputs) != 1:
-            return f"left out: the model has {len(self._outputs)} outputs, not the scores of classes"
+        inputs, outputs = self._runner.inputs, self._runner.outputs
+        if len(inputs) != 1:
+            return f"left out: the model has {len(inputs)} inputs, not one image"
+        if not inputs[0].is_square_rgb or inputs[0].dtype not in _IMAGE_TYPES:
+            return f"left out: the input is {inputs[0]}, not one square RGB image [1, S, S, 3]"
+        if len(outputs) != 1:
+            return f"left out: the model has {len(outputs)} outputs, not the scores of classes"
         return None
 
     def photo_runner(self, photos: Sequence[Path]) -> Callable[[], str]:
@@ -83,8 +76,8 @@ class ModelUnderTest:
         choice of the largest score are inside.
         """
         contents = itertools.cycle([photo.read_bytes() for photo in photos])
-        interpreter, image, scores = self._interpreter, self._inputs[0], self._outputs[0]
-        size, dtype = int(image["shape"][1]), np.dtype(image["dtype"])
+        runner, image, scores = self._runner, self._runner.inputs[0], self._runner.outputs[0]
+        size, dtype = image.shape[1], image.dtype
         fit: Fit = self._fit or "squash"
         labels = self._labels
 
@@ -92,9 +85,9 @@ class ModelUnderTest:
             pixels = load_pixels(next(contents), size, fit)
             if dtype == np.int8:
                 pixels = (pixels ^ 128).view(np.int8)  # - 128
-            interpreter.set_tensor(image["index"], pixels.astype(dtype, copy=False)[None])
-            interpreter.invoke()
-            best = int(interpreter.get_tensor(scores["index"]).argmax())
+            runner.set(image, pixels.astype(dtype, copy=False)[None])
+            runner.invoke()
+            best = int(runner.stored(scores).argmax())
             return labels[best] if best < len(labels) else str(best)
 
         return run
@@ -115,20 +108,9 @@ def _card_of(model: Path) -> tuple[Fit | None, tuple[str, ...]]:
     return package.card.get("fit"), tuple(package.labels)
 
 
-def _without_xnnpack(runtime: Runtime) -> dict[str, Any]:
-    import importlib
-
-    module = importlib.import_module(runtime.interpreter.__module__)
-    return {"experimental_op_resolver_type": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
-
-
-def _random_values(tensor: dict[str, Any], random: np.random.Generator, *, raw_rgb: bool) -> npt.NDArray[Any]:
+def _random_values(tensor: TensorInfo, random: np.random.Generator, *, raw_rgb: bool) -> npt.NDArray[Any]:
     """Floats 0..255 for models of ours (raw RGB), else -1..1; integers 0..99, of 8 bits their whole range."""
-    shape = tuple(tensor["shape"].tolist())
-    try:
-        dtype = np.dtype(tensor["dtype"])
-    except TypeError:
-        dtype = np.dtype(object)
+    shape, dtype = tensor.shape, tensor.dtype
     if dtype.kind == "f":
         return (random.uniform(0, 255, shape) if raw_rgb else random.uniform(-1, 1, shape)).astype(dtype)
     if dtype.kind == "b":
@@ -138,4 +120,4 @@ def _random_values(tensor: dict[str, Any], random: np.random.Generator, *, raw_r
         low, high = (limits.min, limits.max) if dtype.itemsize == 1 else (0, 99)
         return random.integers(low, high, shape, dtype, endpoint=True)
     kind = "strings" if dtype.kind in "SUO" else f"{dtype.name} values"
-    raise EdgeretrainError(f"its input {tensor['name']} takes {kind}, which cannot be made up")
+    raise EdgeretrainError(f"its input {tensor.name} takes {kind}, which cannot be made up")

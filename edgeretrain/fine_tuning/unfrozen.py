@@ -80,19 +80,19 @@ class Unfrozen:
         graph = self._graph
         operator = graph.operators[number]
         inputs = list(operator.inputs)
-        for place, tensor in enumerate(inputs):
-            one = None if tensor < 0 else graph.tensors[tensor]
-            if one is None or one.constant is None or not one.constant.ndim:
+        for place, index in enumerate(inputs):
+            tensor = None if index < 0 else graph.tensors[index]
+            if tensor is None or tensor.constant is None or not tensor.constant.ndim:
                 continue
-            if one.scale or one.constant.dtype != np.float32:
+            if tensor.scale or tensor.constant.dtype != np.float32:
                 raise EdgeretrainError(
-                    f"{graph.path}: its weights are {one.dtype}; only a float32 backbone can be fine-tuned. Make one "
-                    "with `edgeretrain backbone build`."
+                    f"{graph.path}: its weights are {tensor.dtype}; only a float32 backbone can be fine-tuned. Make "
+                    "one with `edgeretrain backbone build`."
                 )
             # Under a number of its own: converters store equal constants, such as biases of zeros, only once.
             inputs[place] = len(graph.tensors)
-            graph.tensors.append(one)
-            self._learnt[inputs[place]] = tf.Variable(one.constant)
+            graph.tensors.append(tensor)
+            self._learnt[inputs[place]] = tf.Variable(tensor.constant)
         graph.operators[number] = replace(operator, inputs=tuple(inputs))
 
     def _any_batch(self) -> dict[int, Any]:

@@ -23,7 +23,7 @@ from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress, silent
 from edgeretrain.quantization.calibration import Calibration, calibration_from
-from edgeretrain.tflite.model import write_classifier
+from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.package import labels_text
 from edgeretrain.version import __version__
 

@@ -87,24 +87,24 @@ def find_cut(graph: Graph, entry: Entry, layer: str | None) -> Cut:
     if layer is not None:
         tensor = _named(graph, layer, computed)
         return Cut(tensor, (f"Bottleneck: {graph.tensors[tensor]}, as --layer says.",))
-    told = "; ".join(str(graph.tensors[number]) for number in graph.outputs)
+    listed = "; ".join(str(graph.tensors[number]) for number in graph.outputs)
     if len(graph.outputs) != 1:
         raise EdgeretrainError(
-            f"{graph.path}: has {len(graph.outputs)} outputs ({told}): no classifier and no feature extractor, but "
+            f"{graph.path}: has {len(graph.outputs)} outputs ({listed}): no classifier and no feature extractor, but "
             "perhaps a detector. Say with --layer which tensor is the bottleneck; `edgeretrain inspect --tensors` "
             "lists them."
         )
     output = graph.outputs[0]
     if output not in computed:
-        raise EdgeretrainError(f"{graph.path}: its output {told} does not depend on the photo. Give another network.")
+        raise EdgeretrainError(f"{graph.path}: its output {listed} does not depend on the photo. Give another network.")
     end, scores = _behind_tail(graph, output, computed)
     dense = graph.producer(end)
     if dense is not None and _is_dense(graph, dense, computed):
         cut, layers = dense.inputs[0], 1
         before, between = _behind_tail(graph, cut, computed)
-        while not between and (one := graph.producer(before)) is not None and _is_dense(graph, one, computed):
+        while not between and (earlier := graph.producer(before)) is not None and _is_dense(graph, earlier, computed):
             # Two dense layers with nothing in between are one.
-            cut, layers = one.inputs[0], layers + 1
+            cut, layers = earlier.inputs[0], layers + 1
             before, between = _behind_tail(graph, cut, computed)
         last = "last dense layer" if layers == 1 else f"last {layers} dense layers, which nothing separates"
         lines = [f"Bottleneck: {graph.tensors[cut]}, the input of its {last}."]
@@ -121,7 +121,7 @@ def find_cut(graph: Graph, entry: Entry, layer: str | None) -> Cut:
             f"{f' (it is of {dense.kind})' if dense is not None else ''}. Say with --layer which tensor is the "
             "bottleneck; `edgeretrain inspect --tensors` lists them."
         )
-    return Cut(output, (f"Bottleneck: {told}, its output: there is no dense layer at its end.",))
+    return Cut(output, (f"Bottleneck: {listed}, its output: there is no dense layer at its end.",))
 
 
 def averaged_map(graph: Graph, tensor: int) -> int | None:
@@ -155,26 +155,26 @@ class _Chain:
 
 def _photo(graph: Graph) -> int:
     tensors = [graph.tensors[number] for number in graph.inputs]
-    told = "; ".join(str(tensor) for tensor in tensors)
+    listed = "; ".join(str(tensor) for tensor in tensors)
     if len(tensors) != 1:
         raise EdgeretrainError(
-            f"{graph.path}: has {len(tensors)} inputs ({told}); a backbone has one, the photo. Convert the part of the "
-            "network that takes the photo."
+            f"{graph.path}: has {len(tensors)} inputs ({listed}); a backbone has one, the photo. Convert the part of "
+            "the network that takes the photo."
         )
     shape = tensors[0].shape
     if len(shape) == 4 and shape[3] != 3 and shape[1] == 3:
         raise EdgeretrainError(
-            f"{graph.path}: its input {told} has the colour channels first. Convert the network with channels last, "
+            f"{graph.path}: its input {listed} has the colour channels first. Convert the network with channels last, "
             "[1,S,S,3]."
         )
     if len(shape) != 4 or shape[3] != 3:
         what = "is greyscale" if len(shape) == 4 and shape[3] == 1 else "is no RGB photo"
-        raise EdgeretrainError(f"{graph.path}: its input {told} {what}; a backbone takes [1,S,S,3].")
+        raise EdgeretrainError(f"{graph.path}: its input {listed} {what}; a backbone takes [1,S,S,3].")
     plain = tensors[0].dtype in ("float32", "uint8") or (tensors[0].dtype == "int8" and tensors[0].scale)
     if not plain:
         raise EdgeretrainError(
-            f"{graph.path}: its input {told} is neither float32 nor uint8 nor quantized int8. Convert the network with "
-            "a float32 input."
+            f"{graph.path}: its input {listed} is neither float32 nor uint8 nor quantized int8. Convert the network "
+            "with a float32 input."
         )
     return graph.inputs[0]
 
@@ -218,7 +218,7 @@ def _given(graph: Graph, photo: int, chain: _Chain, wished: Scaling | None) -> t
         normalized = Scaling.normalized(*normalization)
         if not tensor.scale or _fits(normalized, *tensor.range):
             # Adding 0 makes 0 of -0.
-            return Scaling(normalized.factor, tuple(one + 0.0 for one in normalized.offset)), "from its metadata"
+            return Scaling(normalized.factor, tuple(offset + 0.0 for offset in normalized.offset)), "from its metadata"
     if tensor.scale:
         usual = _usual(*tensor.range)
         rounded = "" if usual is None else ", {:.4g}..{:.4g}".format(*tensor.range)
@@ -242,8 +242,10 @@ def _given(graph: Graph, photo: int, chain: _Chain, wished: Scaling | None) -> t
 
 def _usual(low: float, high: float) -> tuple[float, float] | None:
     """The usual range that a quantized one stands for: calibration and rounding take it off a little."""
-    near = (one for one in _USUAL if max(abs(low - one[0]), abs(high - one[1])) <= 0.02 * (one[1] - one[0]))
-    return next(near, None)
+    for usual_low, usual_high in _USUAL:
+        if max(abs(low - usual_low), abs(high - usual_high)) <= 0.02 * (usual_high - usual_low):
+            return usual_low, usual_high
+    return None
 
 
 def _fits(scaling: Scaling, low: float, high: float) -> bool:
@@ -296,7 +298,7 @@ def _operand(graph: Graph, operator: Operator, tensor: int) -> npt.NDArray[np.fl
 def _scaling(factor: npt.NDArray[Any], offset: npt.NDArray[Any]) -> Scaling:
     alike = np.all(factor == factor[0]) and np.all(offset == offset[0])
     count = 1 if alike else 3
-    return Scaling(tuple(float(one) for one in factor[:count]), tuple(float(one) for one in offset[:count]))
+    return Scaling(tuple(factor[:count].tolist()), tuple(offset[:count].tolist()))
 
 
 def _behind_tail(graph: Graph, tensor: int, computed: set[int]) -> tuple[int, str]:
@@ -332,8 +334,8 @@ def _named(graph: Graph, layer: str, computed: set[int]) -> int:
     if len(found) == 1:
         return found[0]
     if found:
-        told = "; ".join(str(graph.tensors[number]) for number in found)
-        raise EdgeretrainError(f"{graph.path}: --layer {layer} may be any of {told}. Give the whole name of one.")
+        listed = "; ".join(str(graph.tensors[number]) for number in found)
+        raise EdgeretrainError(f"{graph.path}: --layer {layer} may be any of {listed}. Give the whole name of one.")
     parts = {part: None for name in names.values() for part in (name, *name.split(";")) if part}
     near = difflib.get_close_matches(layer, parts, n=3, cutoff=0.5)
     hint = f"The nearest are {', '.join(near)}." if near else "`edgeretrain inspect --tensors` lists them."

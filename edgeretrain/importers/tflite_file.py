@@ -19,7 +19,7 @@ from edgeretrain.files.fingerprint import sha256
 from edgeretrain.importers.tflite_cut import Cut, Entry, averaged_map, find_cut, find_entry
 from edgeretrain.tflite.graph import Graph
 from edgeretrain.tflite.quiet import quiet
-from edgeretrain.tflite.runtime import dequantized, load_runtime, start_interpreter
+from edgeretrain.tflite.runtime import Runner
 from edgeretrain.tflite.to_tensorflow import check_known, run_operators
 
 EXACT = 1e-4
@@ -134,30 +134,22 @@ def _integers(graph: Graph, operators: list[int]) -> str:
     """What a file computes in integers, for the user; "" when nothing."""
     weights = False
     for operator in (graph.operators[number] for number in operators):
-        if any(graph.tensors[one].scale for one in operator.outputs):
+        if any(graph.tensors[output].scale for output in operator.outputs):
             return "Its weights and activations are integers"
-        weights |= any(one >= 0 and bool(graph.tensors[one].scale) for one in operator.inputs)
+        weights |= any(given >= 0 and bool(graph.tensors[given].scale) for given in operator.inputs)
     return "Its weights are int8, and it rounds activations while it runs" if weights else ""
 
 
 def _run_file(graph: Graph, entry: Entry, cut: Cut, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """The tensor at the cut, as LiteRT computes it in the file for a photo `uint8 [S,S,3]`."""
     content = graph.cut(graph.needed(cut.tensor, graph.inputs), cut.tensor)
-    interpreter = start_interpreter(load_runtime(), str(graph.path), model_content=content)
+    runner = Runner(content, name=str(graph.path))
+    photo = runner.inputs[0]
+    given = entry.given(pixels[None])
     try:
-        photo = interpreter.get_input_details()[0]
-        given = entry.given(pixels[None])
-        if photo["dtype"] != np.float32:
-            scale, zero_point = photo["quantization"]
-            ends = np.iinfo(photo["dtype"])
-            given = np.clip(np.rint(given / (scale or 1)) + zero_point, ends.min, ends.max)
-        if tuple(photo["shape"]) != given.shape:
-            interpreter.resize_tensor_input(photo["index"], given.shape)
-            interpreter.allocate_tensors()
-        interpreter.set_tensor(photo["index"], given.astype(photo["dtype"]))
-        interpreter.invoke()
-        output = interpreter.get_output_details()[0]
-        return dequantized(interpreter.get_tensor(output["index"]), output["quantization"])
+        if photo.shape != given.shape:
+            runner.resize(photo, given.shape)
+        return runner.run(photo.quantization.nearest(given, photo.dtype))
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise EdgeretrainError(f"{graph.path}: cannot be run ({reason}). Copy or make it again.") from error

@@ -19,7 +19,7 @@ from edgeretrain.precision import Precision
 from edgeretrain.quantization.activation_ranges import with_ranges
 from edgeretrain.quantization.input_scaling import with_scaling
 from edgeretrain.quantization.weight_quantization import to_dynamic, to_float16
-from edgeretrain.tflite.flatbuffer import schema, write_model
+from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.quiet import quiet
 
 CalibrationPixels = Iterable[npt.NDArray[np.uint8]]
@@ -30,13 +30,13 @@ class FrozenNetwork:
     """A network traced and converted once, its weights constants.
 
     Attributes:
-        core: `ModelT`, float32: scaled photo `[1,S,S,3]` -> bottleneck `[1,d]`.
+        core: float32: scaled photo `[1,S,S,3]` -> bottleneck `[1,d]`.
         size: S, pixels.
         length: d.
         scaling: of the pixels.
     """
 
-    core: Any
+    core: Model
     size: int
     length: int
     scaling: Scaling
@@ -58,9 +58,8 @@ def freeze(network: Callable[[Any], Any], size: int, scaling: Scaling) -> Frozen
         signature = [tf.TensorSpec((1, size, size, 3), tf.float32, name="photo")]
         traced = tf.function(run, input_signature=signature).get_concrete_function()
         data = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
-    core = schema().ModelT.InitFromPackedBuf(data, 0)
-    graph = core.subgraphs[0]
-    graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = b"photo", b"bottleneck"
+    core = Model.read(bytes(data))
+    core.tensors[core.inputs[0]].name, core.tensors[core.outputs[0]].name = "photo", "bottleneck"
     return FrozenNetwork(core, size, int(traced.outputs[0].shape[1]), scaling)
 
 
@@ -80,7 +79,7 @@ def convert(network: FrozenNetwork, precision: Precision, calibration: Calibrati
     float32 = with_scaling(network.core, network.scaling)
     if precision == "float16":
         return to_float16(float32)
-    return to_dynamic(float32) if precision == "dynamic" else write_model(float32)
+    return to_dynamic(float32) if precision == "dynamic" else float32.write()
 
 
 def _quantized(network: FrozenNetwork, photos: CalibrationPixels) -> bytes:

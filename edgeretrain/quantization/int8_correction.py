@@ -30,7 +30,7 @@ from edgeretrain.quantization.layers import (
     sampled_patches,
 )
 from edgeretrain.quantization.rounding import MOST_WEIGHTS, covariance_of, round_depthwise
-from edgeretrain.tflite.flatbuffer import add_buffer, schema, write_model
+from edgeretrain.tflite.model import Model
 from edgeretrain.threads import one_blas_thread
 
 STEPS = ("depthwise rounding", "bias correction")
@@ -61,14 +61,14 @@ def refine(
     Returns:
         The int8 file as it is and no steps, when the network has layers that are not MobileNet's (NASNet).
     """
-    model = schema().ModelT.InitFromPackedBuf(int8, 0)
-    layers = read_layers(model, schema().ModelT.InitFromPackedBuf(float32, 0))
+    model = Model.read(int8)
+    layers = read_layers(model, Model.read(float32))
     if layers is None:
         return int8, []
     pixels = np.stack(list(photos[:PHOTOS]))
     photo = input_quantization(model)
     exact = {layers[0].inputs[0]: scaling(pixels)}
-    quantized = {layers[0].inputs[0]: (pixels - np.float32(photo.zero_point)) * np.float32(photo.scale)}
+    quantized = {layers[0].inputs[0]: photo.real(pixels)}
     for number, layer in enumerate(layers):
         true, seen = [exact[index] for index in layer.inputs], [quantized[index] for index in layer.inputs]
         if (weights := layer.weights) is None:
@@ -77,14 +77,14 @@ def refine(
             rows, bias = _refined(model, layer, weights, true[0], seen[0], steps)
             exact[layer.output] = run(layer, true, weights.exact, weights.bias)
             result = run(layer, seen, rows, bias)
-        quantized[layer.output] = layer.quantization.rounded(result)
+        quantized[layer.output] = layer.quantization.real(layer.quantization.nearest(result, np.int8))
         later = {index for other in layers[number + 1 :] for index in other.inputs}
         for index in set(layer.inputs) - later:
             del exact[index], quantized[index]
     taken = {"bias correction"}
     if any(_can_be_rounded(layer) for layer in layers):
         taken.add("depthwise rounding")
-    return write_model(model), [step for step in STEPS if step in steps and step in taken]
+    return model.write(), [step for step in STEPS if step in steps and step in taken]
 
 
 def _can_be_rounded(layer: Layer) -> bool:
@@ -92,14 +92,14 @@ def _can_be_rounded(layer: Layer) -> bool:
 
 
 def _refined(
-    model: Any, layer: Layer, weights: Weights, true: Floats, seen: Floats, steps: Sequence[str]
+    model: Model, layer: Layer, weights: Weights, true: Floats, seen: Floats, steps: Sequence[str]
 ) -> tuple[Floats, Floats]:
     """A layer's int8 weights and int32 bias, written into the model; returned as the real numbers they stand for."""
     true_patches, seen_patches = sampled_patches(layer, true), sampled_patches(layer, seen)
     integers = _stored(model, layer, weights)
     if "depthwise rounding" in steps and _can_be_rounded(layer):
         integers = round_depthwise(weights.exact.astype(np.float64), weights.scale, covariance_of(seen_patches))
-        _write(model, weights.tensor, np.ascontiguousarray(integers.T))
+        model.set_constant(weights.tensor, integers.T)
     rows = integers * weights.scale[:, None]
     bias = weights.bias.astype(np.float64)
     if "bias correction" in steps:
@@ -107,7 +107,7 @@ def _refined(
     limit = 2**31 - 1
     corrected = np.clip(np.rint(bias / weights.bias_scale), -limit, limit).astype(np.int32)
     if "bias correction" in steps:
-        _write(model, weights.bias_tensor, corrected)
+        model.set_constant(weights.bias_tensor, corrected)
     return rows.astype(np.float32), (corrected * weights.bias_scale).astype(np.float32)
 
 
@@ -117,18 +117,9 @@ def _mean_output(rows: npt.NDArray[Any], patches: Floats) -> Doubles:
     return np.asarray((rows * means).sum(axis=1))
 
 
-def _stored(model: Any, layer: Layer, weights: Weights) -> npt.NDArray[np.int8]:
+def _stored(model: Model, layer: Layer, weights: Weights) -> npt.NDArray[np.int8]:
     """The int8 weights in the model, rows as in `Weights.exact`."""
-    data = np.asarray(model.buffers[model.subgraphs[0].tensors[weights.tensor].buffer].data, np.uint8).view(np.int8)
+    stored = model.constant(weights.tensor)
+    assert stored is not None
     count, length = weights.exact.shape
-    return data.reshape(length, count).T if layer.kind == "depthwise" else data.reshape(count, length)
-
-
-def _write(model: Any, index: int, values: npt.NDArray[Any]) -> None:
-    """Give a constant tensor other numbers; in a buffer of its own, when it shared one with another tensor."""
-    tensors = model.subgraphs[0].tensors
-    data = values.tobytes()
-    if sum(tensor.buffer == tensors[index].buffer for tensor in tensors) > 1:
-        tensors[index].buffer = add_buffer(model, data)
-    else:
-        model.buffers[tensors[index].buffer].data = np.frombuffer(data, np.uint8)
+    return stored.reshape(length, count).T if layer.kind == "depthwise" else stored.reshape(count, length)

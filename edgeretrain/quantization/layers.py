@@ -10,7 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.tflite.flatbuffer import schema
+from edgeretrain.tflite.flatbuffer import numbers, schema
+from edgeretrain.tflite.model import Model
+from edgeretrain.tflite.quantized import Quantization
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -19,20 +21,6 @@ Kind = Literal["convolution", "depthwise", "add", "mean"]
 
 _POSITIONS = 14
 """Rows and columns of a feature map that a photo gives to `sampled_patches`: 196 positions say enough of it."""
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """real = scale * (q - zero_point), q int8."""
-
-    scale: float
-    zero_point: int
-
-    def rounded(self, values: Floats) -> Floats:
-        """The nearest values that int8 can hold."""
-        q = np.rint(values / np.float32(self.scale)) + np.float32(self.zero_point)
-        np.clip(q, -128, 127, out=q)
-        return np.asarray((q - np.float32(self.zero_point)) * np.float32(self.scale))
 
 
 @dataclass(frozen=True)
@@ -75,42 +63,40 @@ class Layer:
     relu6: bool = False
 
 
-def read_layers(int8: Any, float32: Any) -> tuple[Layer, ...] | None:
+def read_layers(int8: Model, float32: Model) -> tuple[Layer, ...] | None:
     """The layers of an int8 file, in order, with the weights of the float32 file of the same network.
 
     Args:
-        int8, float32: `ModelT`. What comes before the first layer (int8: `QUANTIZE`; float32: the scaling) is left out.
+        int8, float32: what comes before the first layer (int8: `QUANTIZE`; float32: the scaling) is left out.
 
     Returns:
         None when there is a layer of another kind than MobileNet's, or the files do not match.
     """
-    kinds = schema().BuiltinOperator
-    operators = [one for one in int8.subgraphs[0].operators if _kind(int8, one) != kinds.QUANTIZE]
-    originals = [one for one in float32.subgraphs[0].operators if _kind(float32, one) not in (kinds.MUL, kinds.SUB)]
-    if [_kind(int8, one) for one in operators] != [_kind(float32, one) for one in originals]:
+    operators = [operator for operator in int8.operators if int8.kind(operator) != "QUANTIZE"]
+    originals = [operator for operator in float32.operators if float32.kind(operator) not in ("MUL", "SUB")]
+    if list(map(int8.kind, operators)) != list(map(float32.kind, originals)):
         return None
-    layers = [_layer(int8, one, float32, other) for one, other in zip(operators, originals, strict=True)]
+    layers = [_layer(int8, operator, float32, same) for operator, same in zip(operators, originals, strict=True)]
     known = tuple(layer for layer in layers if layer is not None)
     return known if len(known) == len(layers) else None
 
 
-def _layer(int8: Any, operator: Any, float32: Any, original: Any) -> Layer | None:
-    kinds = schema().BuiltinOperator
-    kind = _kind(int8, operator)
-    tensors = int8.subgraphs[0].tensors
-    output = int(operator.outputs[0])
-    quantization = _quantization(tensors[output])
-    inputs = tuple(int(index) for index in operator.inputs)
+def _layer(int8: Model, operator: Any, float32: Model, original: Any) -> Layer | None:
+    kind, tensors = int8.kind(operator), int8.tensors
+    inputs, (output, *_) = numbers(operator.inputs), numbers(operator.outputs)
+    quantization = int8.quantization(output)
     options = operator.builtinOptions
     activations = schema().ActivationFunctionType
-    if kind == kinds.ADD and options.fusedActivationFunction == activations.NONE:
+    if kind == "ADD" and options.fusedActivationFunction == activations.NONE:
         return Layer("add", inputs, output, quantization)
-    if kind == kinds.MEAN and len(tensors[inputs[0]].shape) == 4 and len(tensors[output].shape) == 2:
+    if kind == "MEAN" and len(tensors[inputs[0]].shape) == 4 and len(tensors[output].shape) == 2:
         return Layer("mean", inputs[:1], output, quantization)
-    if kind not in (kinds.CONV_2D, kinds.DEPTHWISE_CONV_2D) or len(inputs) != 3:
+    if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D") or len(inputs) != 3:
         return None
-    depthwise = kind == kinds.DEPTHWISE_CONV_2D
-    exact = _constant(float32, original.inputs[1])
+    depthwise = kind == "DEPTHWISE_CONV_2D"
+    exact, bias = (float32.constant(tensor) for tensor in numbers(original.inputs)[1:3])
+    if exact is None or bias is None:
+        return None
     _, height, width, _ = exact.shape
     plain = (
         height == width
@@ -125,7 +111,7 @@ def _layer(int8: Any, operator: Any, float32: Any, original: Any) -> Layer | Non
     rows = exact.reshape(-1, exact.shape[3]).T if depthwise else exact.reshape(len(exact), -1)
     weights = Weights(
         np.ascontiguousarray(rows),
-        _constant(float32, original.inputs[2]),
+        bias,
         np.asarray(tensors[inputs[1]].quantization.scale, np.float64),
         np.asarray(tensors[inputs[2]].quantization.scale, np.float64),
         inputs[1],
@@ -136,24 +122,9 @@ def _layer(int8: Any, operator: Any, float32: Any, original: Any) -> Layer | Non
     return Layer(name, inputs[:1], output, quantization, weights, height, int(options.strideH), relu6)
 
 
-def _kind(model: Any, operator: Any) -> int:
-    return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
-
-
-def _quantization(tensor: Any) -> Quantization:
-    return Quantization(float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]))
-
-
-def _constant(model: Any, index: int) -> Floats:
-    tensor = model.subgraphs[0].tensors[index]
-    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
-    return np.frombuffer(data, np.float32).reshape(tensor.shape)
-
-
-def input_quantization(int8: Any) -> Quantization:
+def input_quantization(int8: Model) -> Quantization:
     """Of the photo: the file takes it as uint8, the first layer sees the same scale."""
-    tensor = int8.subgraphs[0].tensors[int8.subgraphs[0].inputs[0]]
-    return _quantization(tensor)
+    return int8.quantization(int8.inputs[0])
 
 
 def run(layer: Layer, inputs: Sequence[Floats], rows: Floats | None = None, bias: Floats | None = None) -> Floats:
@@ -168,7 +139,7 @@ def run(layer: Layer, inputs: Sequence[Floats], rows: Floats | None = None, bias
     if layer.kind == "mean":
         return np.asarray(inputs[0].mean(axis=(1, 2)))
     assert rows is not None and bias is not None
-    result = np.stack([_convolved(layer, one, rows) for one in inputs[0]])
+    result = np.stack([_convolved(layer, feature_map, rows) for feature_map in inputs[0]])
     result += bias
     return np.clip(result, 0, 6, out=result) if layer.relu6 else result
 

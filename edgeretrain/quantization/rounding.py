@@ -47,7 +47,7 @@ def covariance_of(patches: npt.NDArray[np.float32]) -> Doubles:
     centred = patches - patches.mean(axis=0)
     places = [np.ascontiguousarray(centred[:, :, place]) for place in range(patches.shape[2])]
     covariance = np.empty((patches.shape[1], len(places), len(places)))
-    for one, other in itertools.combinations_with_replacement(range(len(places)), 2):
-        product = np.einsum("mk,mk->k", places[one], places[other], dtype=np.float64) / len(patches)
-        covariance[:, one, other] = covariance[:, other, one] = product
+    for row, column in itertools.combinations_with_replacement(range(len(places)), 2):
+        product = np.einsum("mk,mk->k", places[row], places[column], dtype=np.float64) / len(patches)
+        covariance[:, row, column] = covariance[:, column, row] = product
     return covariance

@@ -21,11 +21,12 @@ A converter folds batch normalisation: its four numbers a channel become the cha
 parameters than the Keras model that it was made from.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from edgeretrain.tflite.flatbuffer import schema
+from edgeretrain.tflite.flatbuffer import numbers, schema, text
+from edgeretrain.tflite.model import Model
 
 Layer = dict[str, Any]
 Shape = list[int]
@@ -51,24 +52,21 @@ _UNKNOWN = {
 }
 
 
-def layer_costs(model: Any, operators: Sequence[tuple[str, bool]]) -> list[Layer]:
-    """The layers of a model's first subgraph in the order they run.
-
-    Args:
-        model: a `ModelT`.
-        operators: name and whether it is a custom one, for each of the model's operator codes.
+def layer_costs(model: Model) -> list[Layer]:
+    """The layers of a model in the order they run.
 
     Returns:
         per layer: name (its output's), operator, macs (None: not known), parameters, bytes of its constants in the
         file (those that an earlier layer uses too are not counted again), output_shape (None: not known).
     """
-    return _Graph(model, operators).layers()
+    return _Counter(model).layers()
 
 
-class _Graph:
-    def __init__(self, model: Any, operators: Sequence[tuple[str, bool]]) -> None:
-        self.model, self.codes = model, operators
-        self.subgraph = model.subgraphs[0]
+class _Counter:
+    """What is counted only once, while the layers are gone through."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
         self.real = _real_types()
         self.counted: set[int] = set()
         self.stored: set[int] = set()
@@ -77,16 +75,17 @@ class _Graph:
 
     def layers(self) -> list[Layer]:
         found = []
-        for operator in self.subgraph.operators:
-            name, custom = self.codes[operator.opcodeIndex]
-            inputs = [int(index) for index in operator.inputs if index >= 0] if operator.inputs is not None else []
-            outputs = [int(index) for index in operator.outputs] if operator.outputs is not None else []
+        kinds = self.model.kinds()
+        for operator in self.model.operators:
+            name, custom = kinds[operator.opcodeIndex].name, kinds[operator.opcodeIndex].custom
+            inputs = [number for number in numbers(operator.inputs) if number >= 0]
+            outputs = list(numbers(operator.outputs))
             if name in _UNPACKING and not custom and len(inputs) == 1 and self._constant_bytes(inputs[0]):
                 self.unpacked[outputs[0]] = inputs[0]
                 continue
             found.append(
                 {
-                    "name": self._name(outputs[0]) if outputs else "",
+                    "name": text(self.model.tensors[outputs[0]].name) if outputs else "",
                     "operator": name,
                     "macs": None if custom else self._macs(name, operator, inputs, outputs),
                     "parameters": self._parameters(name, inputs),
@@ -116,7 +115,7 @@ class _Graph:
         for position, index in enumerate(self.unpacked.get(index, index) for index in inputs):
             if index in self.counted or not self._constant_bytes(index):
                 continue
-            tensor = self.subgraph.tensors[index]
+            tensor = self.model.tensors[index]
             elements = prod(_sides(tensor.shape))
             weighty = name in _MACS and (position > 0 or name == "BATCH_MATMUL")
             quantized = tensor.quantization is not None and _length(tensor.quantization.scale) > 0
@@ -128,7 +127,7 @@ class _Graph:
     def _bytes(self, inputs: list[int]) -> int:
         total = 0
         for index in (self.unpacked.get(index, index) for index in inputs):
-            buffer = self.subgraph.tensors[index].buffer
+            buffer = self.model.tensors[index].buffer
             if buffer not in self.stored:
                 self.stored.add(buffer)
                 total += self._constant_bytes(index)
@@ -136,22 +135,18 @@ class _Graph:
 
     def _constant_bytes(self, index: int) -> int:
         """Bytes of a constant tensor's data; 0 for one that is computed."""
-        buffer = self.model.buffers[self.subgraph.tensors[index].buffer]
+        buffer = self.model.tree.buffers[self.model.tensors[index].buffer]
         # A file above 2 GB keeps its data behind the flatbuffer and only its place in it.
         return _length(buffer.data) or int(getattr(buffer, "size", 0))
 
     def _shape(self, index: int) -> Shape | None:
         """The shape; None where a side other than the batch is known only when the model runs."""
-        tensor = self.subgraph.tensors[index]
+        tensor = self.model.tensors[index]
         sides = _sides(tensor.shape)
         open_sides = _sides(tensor.shapeSignature)[1:]
         if any(side <= 0 for side in sides) or any(side < 0 for side in open_sides):
             return None
         return sides
-
-    def _name(self, index: int) -> str:
-        name = self.subgraph.tensors[index].name
-        return name.decode(errors="replace") if isinstance(name, bytes) else str(name or "")
 
 
 def _convolution(inputs: list[Shape], output: Shape, _: Any) -> int:

@@ -10,19 +10,9 @@ import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.cost import layer_costs
-from edgeretrain.tflite.flatbuffer import damage_told, read_model, schema, write_model
-
-_DTYPES: dict[str, Any] = {
-    "FLOAT16": np.float16,
-    "FLOAT32": np.float32,
-    "FLOAT64": np.float64,
-    "INT8": np.int8,
-    "INT16": np.int16,
-    "INT32": np.int32,
-    "INT64": np.int64,
-    "UINT8": np.uint8,
-    "BOOL": np.bool_,
-}
+from edgeretrain.tflite.extract import extract
+from edgeretrain.tflite.flatbuffer import as_damaged_file, numbers, text
+from edgeretrain.tflite.model import Model
 
 
 @dataclass(frozen=True)
@@ -93,23 +83,31 @@ class Graph:
         """
         self.path = path
         _refuse_bundle(path)
-        self._model = read_model(path)
-        with damage_told(path):
-            subgraph = self._model.subgraphs[0]
-            self._codes = [_code(code) for code in self._model.operatorCodes]
-            self.tensors = [self._tensor(tensor) for tensor in subgraph.tensors]
-            self.operators = [self._operator(operator) for operator in subgraph.operators]
-            self.inputs, self.outputs = _numbers(subgraph.inputs), _numbers(subgraph.outputs)
+        self._model = model = Model.read(path)
+        with as_damaged_file(path):
+            kinds = model.kinds()
+            self.tensors = [_tensor(model, number) for number in range(len(model.tensors))]
+            self.operators = [
+                Operator(
+                    kinds[operator.opcodeIndex].name,
+                    kinds[operator.opcodeIndex].custom,
+                    numbers(operator.inputs),
+                    numbers(operator.outputs),
+                    operator.builtinOptions,
+                )
+                for operator in model.operators
+            ]
+            self.inputs, self.outputs = model.inputs, model.outputs
             self._check()
             self._unpack()
 
     def producer(self, tensor: int) -> Operator | None:
         """The operator that computes a tensor."""
-        return next((one for one in self.operators if tensor in one.outputs), None)
+        return next((operator for operator in self.operators if tensor in operator.outputs), None)
 
     def consumers(self, tensor: int) -> list[Operator]:
         """The operators that take a tensor."""
-        return [one for one in self.operators if tensor in one.inputs]
+        return [operator for operator in self.operators if tensor in operator.inputs]
 
     def needed(self, output: int, inputs: Iterable[int]) -> list[int]:
         """The operators that compute a tensor from others, by number, in the order they run."""
@@ -132,58 +130,19 @@ class Graph:
 
     def metadata(self, name: str) -> bytes | None:
         """The metadata of that name in the file."""
-        for entry in self._model.metadata or []:
-            if entry.name == name.encode():
-                return _data(self._model.buffers[entry.buffer])
-        return None
+        return self._model.metadata(name)
 
     def parameters(self, operators: Sequence[int]) -> int:
         """Numbers in the weights of some operators; see `cost.py` for what counts."""
-        with damage_told(self.path):
-            return sum(layer["parameters"] for layer in layer_costs(self._pruned(operators), self._codes))
+        with as_damaged_file(self.path):
+            part = self._model.copy()
+            part.graph.operators = [part.operators[number] for number in operators]
+            return sum(layer["parameters"] for layer in layer_costs(part))
 
     def cut(self, operators: Sequence[int], output: int) -> bytes:
         """A .tflite file of some of the operators, whose output is a tensor that may lie in the middle."""
-        with damage_told(self.path):
-            model = self._pruned(operators)
-            model.subgraphs[0].outputs = np.asarray([output], np.int32)
-            model.metadata, model.metadataBuffer, model.signatureDefs = None, None, None
-            return write_model(model)
-
-    def _pruned(self, operators: Sequence[int]) -> Any:
-        model = read_model(self.path)
-        model.subgraphs = model.subgraphs[:1]
-        model.subgraphs[0].operators = [model.subgraphs[0].operators[number] for number in operators]
-        return model
-
-    def _tensor(self, tensor: Any) -> Tensor:
-        name = _text(tensor.name)
-        kind = next((key for key, value in vars(schema().TensorType).items() if value == tensor.type), None)
-        shape, signature = _numbers(tensor.shape), _numbers(tensor.shapeSignature)
-        open_shape = tuple(
-            None if side < 0 else side for side in (signature if len(signature) == len(shape) else shape)
-        )
-        quantization = tensor.quantization
-        scale = () if quantization is None else tuple(float(one) for one in _list(quantization.scale))
-        point = () if quantization is None else _numbers(quantization.zeroPoint)
-        point = point if len(point) == len(scale) else (0,) * len(scale)
-        data = _data(self._model.buffers[tensor.buffer])
-        constant = None
-        if data:
-            if kind not in _DTYPES or tensor.sparsity is not None:
-                raise EdgeretrainError(
-                    f"{self.path}: its constant {name} is {'sparse' if kind in _DTYPES else kind or 'of no known type'}"
-                    ", which is not known here. Convert the network to a .tflite file with float32 weights."
-                )
-            constant = np.frombuffer(data, _DTYPES[kind]).reshape(shape)
-            axis = 0 if quantization is None else int(quantization.quantizedDimension)
-            constant = _real(constant, scale, point, axis)
-        return Tensor(name, open_shape, str(kind).lower(), scale, point, constant)
-
-    def _operator(self, operator: Any) -> Operator:
-        kind, custom = self._codes[operator.opcodeIndex]
-        inputs, outputs = _numbers(operator.inputs), _numbers(operator.outputs)
-        return Operator(kind, custom, inputs, outputs, operator.builtinOptions)
+        with as_damaged_file(self.path):
+            return extract(self._model, operators, self.inputs, output).write()
 
     def _check(self) -> None:
         """Every operator takes what is there: raises IndexError when a number points to nowhere."""
@@ -218,9 +177,25 @@ def _refuse_bundle(path: Path) -> None:
         )
 
 
+def _tensor(model: Model, number: int) -> Tensor:
+    entry = model.tensors[number]
+    shape, signature = numbers(entry.shape), numbers(entry.shapeSignature)
+    sides = signature if len(signature) == len(shape) else shape
+    quantization = entry.quantization
+    scales = () if quantization is None or quantization.scale is None else tuple(float(s) for s in quantization.scale)
+    points = () if quantization is None else numbers(quantization.zeroPoint)
+    points = points if len(points) == len(scales) else (0,) * len(scales)
+    constant = model.constant(number)
+    if constant is not None:
+        constant = _real(constant, scales, points, 0 if quantization is None else int(quantization.quantizedDimension))
+    open_shape = tuple(None if side < 0 else side for side in sides)
+    return Tensor(text(entry.name), open_shape, model.dtype(number), scales, points, constant)
+
+
 def _real(
     stored: npt.NDArray[Any], scale: tuple[float, ...], zero_point: tuple[int, ...], axis: int
 ) -> npt.NDArray[Any]:
+    """The real numbers that a constant stands for; integers that are not quantized as they are."""
     if stored.dtype.kind == "f":
         return stored.astype(np.float32)
     if not scale:
@@ -232,27 +207,3 @@ def _real(
     points = np.asarray(zero_point, np.float64).reshape(shape if stored.ndim else ())
     with np.errstate(all="ignore"):  # a damaged scale
         return np.asarray((stored - points) * scales, np.float32)
-
-
-def _code(code: Any) -> tuple[str, bool]:
-    # Writers before schema 3a fill the one-byte field only.
-    kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-    kinds = vars(schema().BuiltinOperator)
-    name = next((key for key, value in kinds.items() if value == kind), f"operator {kind}")
-    return (_text(code.customCode), True) if name == "CUSTOM" else (name, False)
-
-
-def _data(buffer: Any) -> bytes:
-    return b"" if buffer.data is None else np.asarray(buffer.data, np.uint8).tobytes()
-
-
-def _list(values: Any) -> list[Any]:
-    return [] if values is None else list(values)
-
-
-def _numbers(values: Any) -> tuple[int, ...]:
-    return tuple(int(value) for value in _list(values))
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")

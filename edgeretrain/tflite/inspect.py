@@ -8,7 +8,8 @@ import numpy as np
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.cost import layer_costs
-from edgeretrain.tflite.flatbuffer import damage_told, read_model, schema
+from edgeretrain.tflite.flatbuffer import as_damaged_file, text
+from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.package import has_card, read_package
 
 
@@ -25,8 +26,8 @@ def inspect_model(path: Path) -> dict[str, Any]:
     Raises:
         EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
     """
-    model = read_model(path)
-    with damage_told(path):
+    model = Model.read(path)
+    with as_damaged_file(path):
         description = _description(model)
     try:
         package = read_package(path)
@@ -38,38 +39,29 @@ def inspect_model(path: Path) -> dict[str, Any]:
     return {"file": path.name, "bytes": path.stat().st_size, **description, "labels": labels, "card": card}
 
 
-def _description(model: Any) -> dict[str, Any]:
-    subgraph = model.subgraphs[0]
-    tensors = [_tensor(model, tensor) for tensor in subgraph.tensors]
-    codes = [_code(code) for code in model.operatorCodes]
-    layers = layer_costs(model, [(name, custom) for name, _, custom in codes])
+def _description(model: Model) -> dict[str, Any]:
+    tensors = [_tensor(model, number) for number in range(len(model.tensors))]
+    layers = layer_costs(model)
     return {
-        "weight_bytes": sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None),
-        "description": _text(model.description),
+        "weight_bytes": sum(len(buffer.data) for buffer in model.tree.buffers if buffer.data is not None),
+        "description": text(model.tree.description),
         "macs": sum(layer["macs"] or 0 for layer in layers),
         "parameters": sum(layer["parameters"] for layer in layers),
-        "inputs": [tensors[index] for index in subgraph.inputs],
-        "outputs": [tensors[index] for index in subgraph.outputs],
-        "operators": _operators(codes, subgraph),
+        "inputs": [tensors[number] for number in model.inputs],
+        "outputs": [tensors[number] for number in model.outputs],
+        "operators": _operators(model),
         "layers": layers,
         "tensors": tensors,
-        "metadata": [_text(entry.name) for entry in model.metadata or []],
+        "metadata": [text(entry.name) for entry in model.tree.metadata or []],
     }
 
 
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")
-
-
-def _names(enumeration: Any) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
-
-
-def _tensor(model: Any, tensor: Any) -> dict[str, Any]:
-    buffer = model.buffers[tensor.buffer].data
+def _tensor(model: Model, number: int) -> dict[str, Any]:
+    tensor = model.tensors[number]
+    buffer = model.tree.buffers[tensor.buffer].data
     return {
-        "name": _text(tensor.name),
-        "dtype": _names(schema().TensorType).get(tensor.type, f"type {tensor.type}").lower(),
+        "name": text(tensor.name),
+        "dtype": model.dtype(number),
         "shape": [] if tensor.shape is None else [int(side) for side in np.atleast_1d(tensor.shape)],
         "quantization": _quantization(tensor.quantization),
         "constant_bytes": 0 if buffer is None else len(buffer),
@@ -91,15 +83,8 @@ def _quantization(quantization: Any) -> dict[str, Any] | None:
     }
 
 
-def _code(code: Any) -> tuple[str, int, bool]:
-    """Name and version of an operator, and whether it is a custom one."""
-    # Writers before schema 3a fill the one-byte field only.
-    kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-    name = _names(schema().BuiltinOperator).get(kind, f"operator {kind}")  # the schema may be older than the file
-    custom = name == "CUSTOM"
-    return _text(code.customCode) if custom else name, int(code.version), custom
-
-
-def _operators(codes: list[tuple[str, int, bool]], subgraph: Any) -> list[dict[str, Any]]:
-    counts = Counter(codes[operator.opcodeIndex][:2] for operator in subgraph.operators)
+def _operators(model: Model) -> list[dict[str, Any]]:
+    kinds = model.kinds()
+    used = (kinds[operator.opcodeIndex] for operator in model.operators)
+    counts = Counter((kind.name, kind.version) for kind in used)
     return [{"name": name, "version": version, "count": count} for (name, version), count in sorted(counts.items())]

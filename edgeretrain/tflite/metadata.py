@@ -2,7 +2,8 @@
 
 The format is the TFLite metadata schema (file identifier `M001`): a flatbuffer of its own, kept in the model's
 metadata under `TFLITE_METADATA`. It names the associated files that `package` puts behind the model. Tables are
-written by slot number, as the schema numbers their fields, because no installable package offers a writer.
+written by slot number, as the schema numbers their fields: packages that offer a writer are heavy (mediapipe is 43 MB,
+and brings OpenCV and matplotlib along).
 """
 
 import struct
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.tflite.flatbuffer import add_buffer, schema
 from edgeretrain.tflite.package import CARD_FILE, LABELS_FILE
 
 METADATA_NAME = "TFLITE_METADATA"
@@ -117,16 +117,6 @@ def build_metadata(name: str, description: str, *, float_input: bool, licence: s
     )
     writer.builder.Finish(root, _IDENTIFIER)
     return bytes(writer.builder.Output())
-
-
-def attach_metadata(model: Any, metadata: bytes) -> None:
-    """Put the metadata flatbuffer into a `ModelT`, in place of any it had."""
-    names = (METADATA_NAME, METADATA_NAME.encode())  # ours, and as they are read
-    kept = [entry for entry in model.metadata or [] if entry.name not in names]
-    entry = schema().MetadataT()
-    entry.name = METADATA_NAME
-    entry.buffer = add_buffer(model, metadata)
-    model.metadata = [*kept, entry]
 
 
 def read_normalization(metadata: bytes) -> tuple[tuple[float, ...], tuple[float, ...]] | None:

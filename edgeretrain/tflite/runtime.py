@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.tflite.greeting import without_greeting
+from edgeretrain.tflite.quantized import Quantization
+from edgeretrain.tflite.quiet import suppress_banner
 from edgeretrain.threads import check_threads
 
 
@@ -113,20 +114,151 @@ def _cannot_load(runtime: Runtime, reason: str) -> str:
     if version is None and number is None:
         return (
             f"{runtime} cannot load it ({reason}). "
-            "If the file is whole, a newer runtime may: pip install --upgrade ai-edge-litert"
+            "If the file is intact, try a newer runtime: pip install --upgrade ai-edge-litert"
         )
     needs = f"{version[1]} version {version[2]}" if version else f"operator number {number[1] if number else '?'}"
-    told = f"{runtime} cannot load it: the model needs {needs}, for which this runtime is too old."
+    problem = f"{runtime} cannot load it: the model needs {needs}, which this runtime does not support."
     if _thirty_two_bit():
         return (
-            f"{told} On a 32-bit system there is no newer one: use 64-bit Raspberry Pi OS with ai-edge-litert, or a "
-            "model written by `edgeretrain retrain`, which tflite-runtime 2.14 loads."
+            f"{problem} There is no newer one for a 32-bit system: use 64-bit Raspberry Pi OS with ai-edge-litert, or "
+            "a model written by `edgeretrain retrain`, which tflite-runtime 2.14 loads."
         )
-    return f"{told} A newer LiteRT may not be: pip install --upgrade ai-edge-litert"
+    return f"{problem} Upgrade LiteRT: pip install --upgrade ai-edge-litert"
 
 
 def _thirty_two_bit() -> bool:
     return platform.machine() in ("armv7l", "armv6l")
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """A tensor of a loaded model.
+
+    Attributes:
+        index: its number in the interpreter.
+        dtype: of its numbers; `object` for what NumPy has no type for.
+        quantization: of the whole tensor.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    quantization: Quantization
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return int(np.prod(self.shape))
+
+    @property
+    def is_square_rgb(self) -> bool:
+        """Whether its shape is `[1, S, S, 3]`."""
+        return len(self.shape) == 4 and self.shape == (1, self.shape[1], self.shape[1], 3)
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name} {list(self.shape)}"
+
+
+class Runner:
+    """A .tflite file of any maker in an interpreter: set its inputs, invoke it, read its outputs.
+
+    Holds one interpreter: use it from one thread at a time.
+
+    Attributes:
+        name: of the model, for messages.
+        runtime: what runs it.
+        inputs, outputs: its ends, in the file's order.
+        interpreter: the runtime's own, for what has no method here.
+        invoke: run it once, on the inputs that were set.
+    """
+
+    def __init__(
+        self,
+        model: Path | bytes,
+        *,
+        name: str | None = None,
+        threads: int = 1,
+        runtime: Runtime | None = None,
+        delegates: bool = True,
+        keep_tensors: bool = False,
+        banner: bool = False,
+    ) -> None:
+        """Load a model from its file or its bytes, ready to run.
+
+        Args:
+            name: of the model, for messages; default its path.
+            threads: of the interpreter.
+            runtime: default the first one installed.
+            delegates: let XNNPACK run what it can; False: the runtime's own kernels do all the work.
+            keep_tensors: give every tensor memory of its own, so that all can be read after a run.
+            banner: let the runtime print what it prints when a process loads its first model. Keeping it off the
+                terminal takes 0.4 ms then, which counts where loading is timed.
+
+        Raises:
+            EdgeretrainError: the file is missing or no TFLite model; this runtime cannot load it, or lacks one of its
+                operators.
+        """
+        check_threads(threads)
+        self.name = name or ("the model" if isinstance(model, bytes) else str(model))
+        self.runtime = runtime or load_runtime()
+        if isinstance(model, bytes):
+            options: dict[str, Any] = {"model_content": model}
+        else:
+            check_is_tflite(model)
+            options = {"model_path": os.fspath(model)}
+        if not delegates:
+            module = importlib.import_module(self.runtime.interpreter.__module__)
+            options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        if keep_tensors:
+            options["experimental_preserve_all_tensors"] = True
+        try:
+            # It is a delegate that prints the banner: without one, the next model is still the first.
+            with contextlib.nullcontext() if banner or not delegates else suppress_banner(self.runtime.name):
+                self.interpreter = self.runtime.interpreter(**options, num_threads=threads)
+                self.interpreter.allocate_tensors()
+        except (ValueError, RuntimeError, SystemError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else "it gives no reason"
+            raise EdgeretrainError(f"{self.name}: {_cannot_load(self.runtime, reason)}") from None
+        self.inputs = tuple(map(_tensor_info, self.interpreter.get_input_details()))
+        self.outputs = tuple(map(_tensor_info, self.interpreter.get_output_details()))
+        self.invoke: Callable[[], None] = self.interpreter.invoke
+
+    def tensors(self) -> tuple[TensorInfo, ...]:
+        """All tensors that the interpreter has, inner ones and constants, too."""
+        return tuple(map(_tensor_info, self.interpreter.get_tensor_details()))
+
+    def set(self, tensor: TensorInfo, values: npt.NDArray[Any]) -> None:
+        """Give an input its numbers: of its shape and type, integers as they are."""
+        self.interpreter.set_tensor(tensor.index, values)
+
+    def resize(self, tensor: TensorInfo, shape: Sequence[int]) -> None:
+        """Give an input another shape; set all inputs after it."""
+        self.interpreter.resize_tensor_input(tensor.index, shape)
+        self.interpreter.allocate_tensors()
+
+    def stored(self, tensor: TensorInfo) -> npt.NDArray[Any]:
+        """A copy of a tensor's numbers, integers as they are."""
+        return np.asarray(self.interpreter.get_tensor(tensor.index))
+
+    def real(self, tensor: TensorInfo) -> npt.NDArray[np.float32]:
+        """A copy of the real numbers that a tensor stands for."""
+        return tensor.quantization.real(self.stored(tensor))
+
+    def run(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """The real numbers of the first output, in its shape, for the numbers of the first input (see `set`)."""
+        self.set(self.inputs[0], values)
+        self.invoke()
+        return self.real(self.outputs[0])
+
+
+def _tensor_info(details: dict[str, Any]) -> TensorInfo:
+    try:
+        dtype = np.dtype(details["dtype"])
+    except TypeError:
+        dtype = np.dtype(object)
+    shape = tuple(int(side) for side in details["shape"])
+    return TensorInfo(details["index"], details["name"], shape, dtype, Quantization(*details["quantization"]))
 
 
 class Network:
@@ -139,42 +271,30 @@ class Network:
         input_dtype: `float32` or `uint8`, both fed raw RGB, 0 to 255.
         outputs: length of the output vector.
         runtime: what runs it.
+        runner: the file in its interpreter.
     """
 
     def __init__(self, model: Path | bytes, *, threads: int = 1, runtime: Runtime | None = None) -> None:
         """Load a model from its file or its bytes.
 
         Raises:
-            EdgeretrainError: the file is missing or no TFLite model, this runtime lacks one of its ops, or its
+            EdgeretrainError: the file is missing or no TFLite model, this runtime lacks one of its operators, or its
                 input is not `[1, S, S, 3]` float32 or uint8, or its output not a vector.
         """
-        check_threads(threads)
-        self.name = "the model" if isinstance(model, bytes) else str(model)
-        self.runtime = runtime or load_runtime()
-        if isinstance(model, Path):
-            check_is_tflite(model)
-            source: dict[str, Any] = {"model_path": os.fspath(model)}
-        else:
-            source = {"model_content": model}
-        self._interpreter = start_interpreter(self.runtime, self.name, **source, num_threads=threads)
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        shape = inputs[0]["shape"].tolist() if inputs else []
-        image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] and shape[3] == 3
-        if len(inputs) != 1 or not image or inputs[0]["dtype"] not in (np.float32, np.uint8):
-            found = ", ".join(f"{np.dtype(one['dtype']).name} {one['shape'].tolist()}" for one in inputs)
+        self.runner = runner = Runner(model, threads=threads, runtime=runtime)
+        photo = runner.inputs[0] if len(runner.inputs) == 1 else None
+        if photo is None or not photo.is_square_rgb or photo.dtype not in (np.float32, np.uint8):
             raise EdgeretrainError(
-                f"{self.name}: its input is {found}; edgeretrain's models take one photo, float32 or uint8 "
-                "[1, S, S, 3], raw RGB. Use a model written by `edgeretrain retrain`."
+                f"{runner.name}: its input is {', '.join(map(str, runner.inputs))}; edgeretrain's models take one "
+                "photo, float32 or uint8 [1, S, S, 3], raw RGB. Use a model written by `edgeretrain retrain`."
             )
-        if len(outputs) != 1 or int(np.prod(outputs[0]["shape"])) != max(outputs[0]["shape"], default=0):
-            found = ", ".join(str(one["shape"].tolist()) for one in outputs)
-            raise EdgeretrainError(f"{self.name}: its output is {found}; one vector [1, n] is needed.")
-        self.size = int(shape[1])
-        self.input_dtype = np.dtype(inputs[0]["dtype"])
-        self.outputs = int(np.prod(outputs[0]["shape"]))
-        self._input_index = inputs[0]["index"]
-        self._output_index = outputs[0]["index"]
-        self._quantization = outputs[0]["quantization"]
+        if len(runner.outputs) != 1 or runner.outputs[0].size != max(runner.outputs[0].shape, default=0):
+            shapes = ", ".join(str(list(output.shape)) for output in runner.outputs)
+            raise EdgeretrainError(f"{runner.name}: its output is {shapes}; one vector [1, n] is needed.")
+        self.runtime = runner.runtime
+        self.size = photo.shape[1]
+        self.input_dtype = photo.dtype
+        self.outputs = runner.outputs[0].size
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run one image.
@@ -185,38 +305,7 @@ class Network:
         Returns:
             float32 `[outputs]`; quantized outputs are dequantized.
         """
-        self._interpreter.set_tensor(self._input_index, pixels.astype(self.input_dtype, copy=False)[None])
-        self._interpreter.invoke()
-        raw = self._interpreter.get_tensor(self._output_index).reshape(-1)
-        return dequantized(raw, self._quantization)
-
-
-def start_interpreter(runtime: Runtime, name: str, **arguments: Any) -> Any:
-    """An interpreter that is ready to run.
-
-    Args:
-        name: of the model, for messages.
-        arguments: of the runtime's `Interpreter`.
-
-    Raises:
-        EdgeretrainError: the runtime cannot load the model.
-    """
-    try:
-        with without_greeting(runtime.name):
-            interpreter = runtime.interpreter(**arguments)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError, SystemError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it gives no reason"
-        raise EdgeretrainError(f"{name}: {_cannot_load(runtime, reason)}") from None
-    return interpreter
-
-
-def dequantized(raw: npt.NDArray[Any], quantization: tuple[float, int]) -> npt.NDArray[np.float32]:
-    """Numbers of a tensor as float32; `quantization` is its scale and zero point, scale 0 for floats."""
-    scale, zero_point = quantization
-    if not scale:
-        return np.asarray(raw, np.float32)
-    return np.asarray((raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale), np.float32)
+        return self.runner.run(pixels.astype(self.input_dtype, copy=False)[None]).reshape(-1)
 
 
 def check_is_tflite(path: Path) -> None:

@@ -57,8 +57,8 @@ def run_operators(graph: Graph, operators: Sequence[int], values: dict[int, Any]
     for number in operators:
         operator = graph.operators[number]
         try:
-            inputs = [None if one < 0 else _value(graph, known, one) for one in operator.inputs]
-            results = _computed(tf, operator, inputs, [graph.tensors[one] for one in operator.outputs])
+            inputs = [None if tensor < 0 else _value(graph, known, tensor) for tensor in operator.inputs]
+            results = _computed(tf, operator, inputs, [graph.tensors[tensor] for tensor in operator.outputs])
         except (tf.errors.OpError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise EdgeretrainError(
@@ -85,10 +85,10 @@ def _computed(tf: Any, operator: Operator, inputs: list[Any], outputs: list[Tens
         result = OPERATORS[operator.kind](tf, inputs, operator.options, outputs)
         return list(result) if isinstance(result, list | tuple) else [result]
 
-    if all(one is None or isinstance(one, np.ndarray) for one in inputs):
+    if all(given is None or isinstance(given, np.ndarray) for given in inputs):
         # Of constants only: computed once, here, so that shapes are known when the photo's tensors need them.
         with tf.init_scope():
-            return [np.asarray(one) for one in run()]
+            return [np.asarray(result) for result in run()]
     return run()
 
 
@@ -187,7 +187,7 @@ def _plain(name: str) -> Rule:
 
 def _reduction(name: str) -> Rule:
     def rule(tf: Any, inputs: list[Any], options: Any, _: list[Tensor]) -> Any:
-        axes = tuple(int(one) for one in np.atleast_1d(inputs[1]))
+        axes = tuple(int(axis) for axis in np.atleast_1d(inputs[1]))
         return getattr(tf, name)(inputs[0], axes, keepdims=bool(getattr(options, "keepDims", False)))
 
     return rule

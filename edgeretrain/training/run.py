@@ -26,10 +26,10 @@ from edgeretrain.options import Options
 from edgeretrain.progress import Progress
 from edgeretrain.report import render_page
 from edgeretrain.report.thumbnail import Thumbnails
-from edgeretrain.tflite.model import write_classifier
+from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.package import labels_text
 from edgeretrain.tflite.runtime import Network, Runtime
-from edgeretrain.tflite.ungraft import HeadAlone
+from edgeretrain.tflite.ungraft import HeadModel
 from edgeretrain.threads import available_cores
 from edgeretrain.training.heads import FittedHead, feature_set, fit_head
 from edgeretrain.version import __version__
@@ -194,7 +194,7 @@ class Run:
         gone = self._known(testing)
         if gone:
             for own, model in zip(scores, models, strict=True):
-                head = HeadAlone(model.path, runtime=self.runtime)
+                head = HeadModel(model.path, runtime=self.runtime)
                 own[[rows[photo.name] for photo in gone]] = head(model.tested)
         reference = scores[0] if models[0].plan.backbone.precision == "float32" else None
         return [compute_metrics(own, testing, self.dataset.labels, float32=reference) for own in scores]

@@ -31,7 +31,7 @@ from edgeretrain.options import Options
 from edgeretrain.paths import cache_folder
 from edgeretrain.progress import Progress, silent
 from edgeretrain.tflite.runtime import Runtime, load_runtime
-from edgeretrain.tflite.ungraft import HeadAlone, cut_backbone
+from edgeretrain.tflite.ungraft import HeadModel, cut_backbone
 from edgeretrain.training.earlier_run import EarlierModel, EarlierRun, read_earlier_run
 from edgeretrain.training.run import ModelPlan, Run, TrainedModel, model_record, photo_record
 from edgeretrain.training.taught_photos import (
@@ -207,7 +207,7 @@ class _TaughtFeatures:
 
     def __call__(self, photos: Sequence[Photo], flip: bool) -> Floats:
         earlier = self.earlier
-        length = HeadAlone(earlier.path, runtime=self.extractor.runtime).length
+        length = HeadModel(earlier.path, runtime=self.extractor.runtime).length
         values, mirrored = read_bottlenecks(earlier.bottlenecks, earlier.listing, length)
         kept: Sequence[Photo] = earlier.listing.photos
         if flip:
@@ -245,7 +245,7 @@ def _compare(earlier: EarlierModel, model: TrainedModel, run: Run) -> dict[str, 
     """How the earlier model and the new one do on the old test photos of the classes that stay."""
     old = [photo for photo in run.dataset.split.testing if photo.name in run.known]
     figures = [
-        compute_metrics(HeadAlone(path, runtime=run.runtime)(model.tested), old, labels)
+        compute_metrics(HeadModel(path, runtime=run.runtime)(model.tested), old, labels)
         for path, labels in ((earlier.path, earlier.listing.labels), (model.path, run.dataset.labels))
     ]
     return _known(*figures)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.tflite.flatbuffer import add_buffer, schema, write_model
+from edgeretrain.tflite.flatbuffer import schema, write_model
+from edgeretrain.tflite.model import Model
 
 FLOAT32, INT32, UINT8, INT8, BOOL, STRING = "FLOAT32", "INT32", "UINT8", "INT8", "BOOL", "STRING"
 
@@ -128,7 +129,7 @@ class Graph:
     ) -> int:
         tensor = self._schema.TensorT()
         tensor.name, tensor.shape, tensor.type = name, list(shape), getattr(self._schema.TensorType, dtype)
-        tensor.buffer = 0 if values is None else add_buffer(self.model, values.tobytes())
+        tensor.buffer = 0 if values is None else Model(self.model).add_buffer(values.tobytes())
         if scale is not None:
             tensor.quantization = self._schema.QuantizationParametersT()
             tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]

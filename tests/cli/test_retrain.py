@@ -24,7 +24,7 @@ def test_the_run_folder(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
     for model in (tmp_path / "run").glob("*.tflite"):
         assert f"{model.stat().st_size:,}" in ended.out
     assert ended.out.splitlines()[-1] == f"Models and report: {tmp_path / 'run' / 'report.html'}"
-    assert "Checking photos: 12 of 12" in ended.err
+    assert "Bottlenecks: 12 of 12" in ended.err
     assert "Tested on 2 photos that no model was trained on (8 for training, 2 for validation" in ended.out
 
 
@@ -95,7 +95,7 @@ def test_bars_on_a_terminal(photo_folder: Path, tmp_path: Path) -> None:
             shown += data
     os.close(ours)
     assert child.wait() == 0
-    assert "Bottlenecks mobilenet_v2_100_224 int8" in shown.decode()
+    assert "Head mobilenet_v2_100_224 int8" in shown.decode()
     assert "12/12" in shown.decode()
 
 

@@ -11,8 +11,8 @@ from compat.environments import Retrained
 from edgeretrain.backbone.presets import DEFAULT_PRESET, get_preset
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.head.softmax import Head
+from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.flatbuffer import read_model
-from edgeretrain.tflite.model import write_classifier
 from edgeretrain.tflite.runtime import Network
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,8 @@ from edgeretrain.data.scaling import Scaling, parse_scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.tflite_cut import find_entry
 from edgeretrain.tflite.graph import Graph
-from edgeretrain.tflite.metadata import attach_metadata, build_metadata
+from edgeretrain.tflite.metadata import METADATA_NAME, build_metadata
+from edgeretrain.tflite.model import Model
 from importers.tflite_files import SmallFile
 
 pytest.importorskip("ai_edge_litert")
@@ -143,9 +144,8 @@ def test_the_range_of_a_float_file_that_computes_in_integers(written: Written) -
 def test_the_scale_in_the_metadata(written: Written) -> None:
     small = SmallFile()
     scores = small.classifier(small.photo())
-    attach_metadata(
-        small.model, build_metadata("a", "b", float_input=True, licence="MIT", version="1")
-    )  # mean 0, std 1
+    metadata = build_metadata("a", "b", float_input=True, licence="MIT", version="1")  # mean 0, std 1
+    Model(small.model).set_metadata(METADATA_NAME, metadata)
     entry = find_entry(written(small, scores), Wishes())
     assert str(entry.scaling) == "0..255"
     assert entry.found == ("Input: t0, 8 pixels, values 0..255 (from its metadata).",)
@@ -167,7 +167,8 @@ def test_metadata_beside_a_quantized_input(
     photo = small.photo(dtype="UINT8", quantized=quantized)
     real = small.operator("DEQUANTIZE", [photo], [small.tensor(1, 8, 8, 3)], "DequantizeOptions")
     scores = small.classifier(real)
-    attach_metadata(small.model, build_metadata("a", "b", float_input=True, licence="MIT", version="1"))
+    metadata = build_metadata("a", "b", float_input=True, licence="MIT", version="1")
+    Model(small.model).set_metadata(METADATA_NAME, metadata)
     entry = find_entry(written(small, scores), Wishes())
     assert str(entry.scaling) == scaling
     assert says in entry.found[0]

@@ -22,9 +22,9 @@ from edgeretrain.importers.sources import open_source
 from edgeretrain.importers.tflite_file import open_tflite_file
 from edgeretrain.precision import Precision
 from edgeretrain.tflite import to_tensorflow as tflite_operators
+from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
 from edgeretrain.tflite.inspect import inspect_model
-from edgeretrain.tflite.model import write_classifier
 from edgeretrain.training.retrain import retrain
 from importers.tflite_files import Interpreted, Pixels, SmallFile, alike, furthest, noise
 

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.data.scaling import Scaling
-from edgeretrain.tflite.flatbuffer import add_buffer, schema, write_model
+from edgeretrain.tflite.flatbuffer import schema, write_model
+from edgeretrain.tflite.model import Model
 
 Quantization = tuple[float, int]
 """Scale and zero point."""
@@ -51,7 +52,7 @@ class SmallFile:
         if array.dtype in (np.float64, np.int64):
             array = array.astype(np.float32 if array.dtype == np.float64 else np.int32)
         number = self.tensor(*array.shape, dtype=array.dtype.name.upper(), **how)
-        self.graph.tensors[number].buffer = add_buffer(self.model, array.tobytes())
+        self.graph.tensors[number].buffer = Model(self.model).add_buffer(array.tobytes())
         return number
 
     def operator(

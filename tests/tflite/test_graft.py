@@ -49,7 +49,7 @@ def cases(textures: Path, cache: Path) -> dict[Precision, Case]:
         backbone = find_backbone(PRESET, precision)
         values = Extractor("squash", cache).features(photo_set.photos, Column(backbone))
         head = fit_logistic(values, labels, np.arange(len(labels)), 3, l2=0.01)
-        model = write_model(append_head(backbone.path, head, precision, values))
+        model = append_head(backbone.path, head, precision, values).write()
         made[precision] = Case(backbone.path, values[::3], pixels, head, model)
     return made
 
@@ -189,7 +189,7 @@ def test_signatures_lead_to_the_probabilities(cases: dict[Precision, Case], tmp_
     model.signatureDefs = [signature]
     path = tmp_path / "signed.tflite"
     path.write_bytes(write_model(model))
-    content = write_model(append_head(path, case.head, "float32", case.bottlenecks))
+    content = append_head(path, case.head, "float32", case.bottlenecks).write()
     runner = interpreter_module.Interpreter(model_content=content).get_signature_runner("serving_default")
     found = runner(photo=case.pixels[0].astype(np.float32)[None])
     assert list(found) == ["probabilities"]
@@ -200,7 +200,7 @@ def test_rounding_the_weights_does_not_shift_the_mean_logits(cases: dict[Precisi
     """int8: what the rounded weights add to the mean logit of the training photos is taken off the bias."""
     case = cases["int8"]
     model = schema().ModelT.InitFromPackedBuf(
-        write_model(append_head(case.backbone, case.head, "int8", case.bottlenecks)), 0
+        append_head(case.backbone, case.head, "int8", case.bottlenecks).write(), 0
     )
     named = {tensor.name.decode(): tensor for tensor in model.subgraphs[0].tensors}
     stored, offset = named["head/weights"], named["head/bias"]
@@ -240,7 +240,7 @@ def test_logits_that_are_all_the_same(value: float) -> None:
 def test_a_head_of_zeros_gives_every_class_the_same(cases: dict[Precision, Case]) -> None:
     for precision, case in cases.items():
         nothing = Head(np.zeros((1280, 4), np.float32), np.zeros(4, np.float32))
-        network = Network(write_model(append_head(case.backbone, nothing, precision, case.bottlenecks)))
+        network = Network(append_head(case.backbone, nothing, precision, case.bottlenecks).write())
         assert np.allclose(network(case.pixels[0]), 0.25)
 
 
@@ -301,14 +301,13 @@ APPEND = f"""
 import hashlib, sys, numpy as np
 from edgeretrain.backbone import find_backbone
 from edgeretrain.head.softmax import Head
-from edgeretrain.tflite.flatbuffer import write_model
 from edgeretrain.tflite.graft import append_head
 random = np.random.default_rng(0)
 head = Head(random.normal(0, 0.1, (1280, 7)).astype(np.float32), random.normal(0, 1, 7).astype(np.float32))
 values = random.uniform(0, 6, (900, 1280)).astype(np.float32)
 for precision in {list(PRECISIONS)}:
     model = append_head(find_backbone({PRESET!r}, precision).path, head, precision, values)
-    print(hashlib.sha256(write_model(model)).hexdigest())
+    print(hashlib.sha256(model.write()).hexdigest())
 """
 
 
@@ -327,7 +326,7 @@ def test_same_bytes_whatever_the_number_of_blas_threads() -> None:
 def test_same_bytes_twice(cases: dict[Precision, Case]) -> None:
     for precision, case in cases.items():
         made = {
-            hashlib.sha256(write_model(append_head(case.backbone, case.head, precision, case.bottlenecks))).hexdigest()
+            hashlib.sha256(append_head(case.backbone, case.head, precision, case.bottlenecks).write()).hexdigest()
             for _ in range(2)
         }
         assert len(made) == 1

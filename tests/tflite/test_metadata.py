@@ -12,7 +12,8 @@ from support.garden import Run
 
 from edgeretrain.precision import PRECISIONS
 from edgeretrain.tflite.flatbuffer import read_model
-from edgeretrain.tflite.metadata import METADATA_NAME, attach_metadata, build_metadata, read_normalization
+from edgeretrain.tflite.metadata import METADATA_NAME, build_metadata, read_normalization
+from edgeretrain.tflite.model import Model
 from edgeretrain.version import __version__
 
 
@@ -146,7 +147,7 @@ def test_any_text_survives() -> None:
 def test_metadata_that_was_there_is_replaced(run: Run) -> None:
     model = read_model(run.model("int8"))
     others = [entry.name for entry in model.metadata if entry.name != METADATA_NAME.encode()]
-    attach_metadata(model, b"new")
+    Model(model).set_metadata(METADATA_NAME, b"new")
     names = [entry.name if isinstance(entry.name, str) else entry.name.decode() for entry in model.metadata]
     assert names == [*(name.decode() for name in others), METADATA_NAME]
     assert model.buffers[model.metadata[-1].buffer].data.tobytes() == b"new"

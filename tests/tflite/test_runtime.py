@@ -14,7 +14,8 @@ from edgeretrain.backbone import find_backbone
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite import runtime as runtime_module
 from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
-from edgeretrain.tflite.runtime import RUNTIME_NAMES, Network, Runtime, check_is_tflite, load_runtime
+from edgeretrain.tflite.quantized import Quantization
+from edgeretrain.tflite.runtime import RUNTIME_NAMES, Network, Runner, Runtime, check_is_tflite, load_runtime
 
 pytest.importorskip("ai_edge_litert")
 MODULES = {
@@ -133,7 +134,7 @@ def refusal(model: Path | bytes, **options: Any) -> str:
 
 
 def test_no_threads(run: Run) -> None:
-    assert "Use 1 or more" in refusal(run.model("int8"), threads=0)
+    assert refusal(run.model("int8"), threads=0) == "threads must be at least 1, not 0."
 
 
 def test_files_that_are_no_models(tmp_path: Path) -> None:
@@ -164,10 +165,10 @@ def test_an_operator_that_the_runtime_is_too_old_for(monkeypatch: pytest.MonkeyP
     code = next(code for code in model.operatorCodes if code.builtinCode == schema().BuiltinOperator.CONV_2D)
     code.version = 99
     message = refusal(write_model(model))
-    assert "cannot load it: the model needs CONV_2D version 99, for which this runtime is too old." in message
+    assert "cannot load it: the model needs CONV_2D version 99, which this runtime does not support." in message
     assert message.endswith("pip install --upgrade ai-edge-litert")
     code.version, code.builtinCode, code.deprecatedBuiltinCode = 1, 250, 127
-    assert "the model needs operator number 250, for which" in refusal(write_model(model))
+    assert "the model needs operator number 250, which" in refusal(write_model(model))
     monkeypatch.setattr(runtime_module.platform, "machine", lambda: "armv7l")
     assert "64-bit Raspberry Pi OS with ai-edge-litert" in refusal(write_model(model))
 
@@ -182,8 +183,8 @@ def test_what_tflite_runtime_says_of_an_operator_that_it_is_too_old_for(run: Run
 
     message = refusal(run.model("int8"), runtime=Runtime("tflite_runtime", "2.14.0", Old))
     assert message.endswith(
-        ": tflite_runtime 2.14.0 cannot load it: the model needs FULLY_CONNECTED version 12, for which this runtime is "
-        "too old. A newer LiteRT may not be: pip install --upgrade ai-edge-litert"
+        ": tflite_runtime 2.14.0 cannot load it: the model needs FULLY_CONNECTED version 12, which this runtime does "
+        "not support. Upgrade LiteRT: pip install --upgrade ai-edge-litert"
     )
 
 
@@ -247,3 +248,57 @@ def test_several_inputs_or_outputs_or_a_map_are_told(tmp_path: Path) -> None:
 
 def test_runtime_is_told_with_its_version() -> None:
     assert str(Runtime("ai_edge_litert", "2.3.0", None)) == "ai_edge_litert 2.3.0"
+
+
+# Files of any making
+
+
+def test_a_runner_describes_its_ends() -> None:
+    runner = Runner(find_backbone("mobilenet_v2_100_224", "int8").path)
+    (photo,), (bottleneck,) = runner.inputs, runner.outputs
+    assert (photo.shape, photo.dtype, photo.is_square_rgb, photo.size) == ((1, 224, 224, 3), np.uint8, True, 150528)
+    assert (bottleneck.shape, bottleneck.dtype, bottleneck.is_square_rgb) == ((1, 1280), np.int8, False)
+    assert str(photo) == "uint8 [1, 224, 224, 3]"
+    assert photo.quantization.scale == pytest.approx(1 / 127.5) and bottleneck.quantization.zero_point == -128
+    assert Runner(find_backbone("mobilenet_v2_100_224", "float32").path).inputs[0].quantization == Quantization(0, 0)
+
+
+def test_a_runner_gives_integers_and_the_real_numbers_that_they_stand_for() -> None:
+    runner = Runner(find_backbone("mobilenet_v2_100_224", "int8").path)
+    (bottleneck,) = runner.outputs
+    runner.set(runner.inputs[0], np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8))
+    runner.invoke()
+    stored, real = runner.stored(bottleneck), runner.real(bottleneck)
+    assert stored.dtype == np.int8 and real.dtype == np.float32 and np.ptp(real) > 1
+    scale, zero_point = bottleneck.quantization.scale, bottleneck.quantization.zero_point
+    assert np.allclose(real, (stored.astype(float) - zero_point) * scale)
+
+
+def test_without_delegates_every_tensor_can_be_read() -> None:
+    path = find_backbone("mobilenet_v2_100_224", "float32").path
+    runner = Runner(path, delegates=False, keep_tensors=True)
+    photo = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3)).astype(np.float32)
+    result = runner.run(photo)
+    scaled = next(tensor for tensor in runner.tensors() if tensor.shape == photo.shape and tensor != runner.inputs[0])
+    # The first operator multiplies, the second subtracts: one of the two is what stands there.
+    values = runner.stored(scaled)
+    assert np.allclose(values, photo / 127.5) or np.allclose(values, photo / 127.5 - 1, atol=1e-6)
+    kinds = {node["op_name"] for node in runner.interpreter._get_ops_details()}
+    assert "DELEGATE" not in kinds
+    assert np.allclose(result, Runner(path).run(photo), atol=1e-4)
+
+
+def test_an_input_can_get_another_shape() -> None:
+    content = with_input([1, 8, 8, 3], "FLOAT32")
+    model = read_model(content)
+    graph = model.subgraphs[0]
+    graph.tensors[0].shapeSignature = np.array([-1, 8, 8, 3], np.int32)
+    graph.operators[0].builtinOptions.newShape = np.array([-1, 192], np.int32)
+    runner = Runner(write_model(model))
+    runner.resize(runner.inputs[0], (2, 8, 8, 3))
+    assert runner.run(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 192)
+
+
+def test_a_name_for_messages() -> None:
+    with pytest.raises(EdgeretrainError, match=r"^the head: ai_edge_litert .* cannot load it"):
+        Runner(b"no model", name="the head")

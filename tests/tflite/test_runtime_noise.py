@@ -1,4 +1,4 @@
-"""What a runtime prints on its own: the greeting is swallowed, nothing else is."""
+"""What a runtime prints on its own: the banner is swallowed, nothing else is."""
 
 import importlib.metadata
 import os
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.tflite import greeting
-from edgeretrain.tflite.greeting import GREETING, without_greeting
+from edgeretrain.tflite import quiet
+from edgeretrain.tflite.quiet import BANNER, suppress_banner
 from edgeretrain.tflite.runtime import load_runtime
 
 MODEL = Path(__file__).parents[2] / "models" / "mobilenet_v2_100_224.int8.tflite"
@@ -26,16 +26,24 @@ def run(code: str, **named: Any) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-def test_the_runtime_still_greets() -> None:
-    """When it stops, greeting.py can go."""
+def test_the_runtime_still_prints_its_banner() -> None:
+    """When it stops, suppress_banner can go."""
     _, stderr = run(
         "from ai_edge_litert.interpreter import Interpreter\nInterpreter(model_path=str(model)).allocate_tensors()"
     )
-    assert stderr.encode() == GREETING
+    assert stderr.encode() == BANNER
 
 
 def test_a_first_and_a_second_network_are_silent() -> None:
     assert run("Network(model); Network(model)") == ("", "")
+
+
+def test_a_model_without_delegates_leaves_the_next_one_silent() -> None:
+    """No delegate, no banner: it comes with the next model."""
+    assert run("from edgeretrain.tflite.runtime import Runner\nRunner(model, delegates=False); Network(model)") == (
+        "",
+        "",
+    )
 
 
 def test_a_model_that_does_not_load_leaves_the_next_one_silent() -> None:
@@ -67,13 +75,13 @@ def test_a_process_without_standard_error_runs() -> None:
 
 
 @pytest.fixture
-def not_greeted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(greeting, "_greeted", set())
+def not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quiet, "_started", set())
 
 
-def test_all_but_the_greeting_is_passed_on(not_greeted: None, capfd: pytest.CaptureFixture[str]) -> None:
-    with without_greeting("one"):
-        os.write(2, b"before\n" + GREETING + b"WARNING: after\n")
+def test_all_but_the_banner_is_passed_on(not_started: None, capfd: pytest.CaptureFixture[str]) -> None:
+    with suppress_banner("one"):
+        os.write(2, b"before\n" + BANNER + b"WARNING: after\n")
         threads = [threading.Thread(target=os.write, args=(2, b"x" * 5000 + b"\n")) for _ in range(20)]
         for thread in threads:
             thread.start()
@@ -84,20 +92,20 @@ def test_all_but_the_greeting_is_passed_on(not_greeted: None, capfd: pytest.Capt
 
 
 def test_only_the_first_interpreter_of_a_runtime_is_filtered(
-    not_greeted: None, capfd: pytest.CaptureFixture[str]
+    not_started: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for runtime in ("one", "one", "two"):
-        with without_greeting(runtime):
-            os.write(2, GREETING)
-    assert capfd.readouterr().err.encode() == GREETING
+        with suppress_banner(runtime):
+            os.write(2, BANNER)
+    assert capfd.readouterr().err.encode() == BANNER
 
 
-def test_an_error_passes_and_the_next_one_is_the_first(not_greeted: None, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ValueError, match="wrong"), without_greeting("one"):
+def test_an_error_passes_and_the_next_one_is_the_first(not_started: None, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="wrong"), suppress_banner("one"):
         os.write(2, b"ERROR: told\n")
         raise ValueError("wrong")
-    with without_greeting("one"):
-        os.write(2, GREETING)
+    with suppress_banner("one"):
+        os.write(2, BANNER)
     os.write(2, b"still there\n")
     assert capfd.readouterr().err == "ERROR: told\nstill there\n"
 

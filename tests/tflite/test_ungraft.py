@@ -13,10 +13,10 @@ from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.head.logistic import fit_logistic
 from edgeretrain.precision import PRECISIONS, Precision
+from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.flatbuffer import read_model, write_model
-from edgeretrain.tflite.model import write_classifier
 from edgeretrain.tflite.runtime import Network
-from edgeretrain.tflite.ungraft import HeadAlone, cut_backbone
+from edgeretrain.tflite.ungraft import HeadModel, cut_backbone
 
 pytest.importorskip("ai_edge_litert")
 PRESET = "mobilenet_v2_100_224"
@@ -52,12 +52,12 @@ def test_real_photos(run: Run, tmp_path: Path, precision: Precision) -> None:
     cut.write_bytes(cut_backbone(run.model(precision)))
     bottlenecks = run_all(find_backbone(PRESET, precision).path, pixels)
     assert np.array_equal(run_all(cut, pixels), bottlenecks)
-    assert np.array_equal(HeadAlone(run.model(precision))(bottlenecks), run_all(run.model(precision), pixels))
+    assert np.array_equal(HeadModel(run.model(precision))(bottlenecks), run_all(run.model(precision), pixels))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_head_alone_says_what_the_whole_file_says(run: Run, pixels: Pixels, precision: Precision) -> None:
-    head = HeadAlone(run.model(precision))
+    head = HeadModel(run.model(precision))
     assert (head.length, head.outputs) == (1280, 3)
     alone = head(run_all(find_backbone(PRESET, precision).path, pixels))
     whole = run_all(run.model(precision), pixels)
@@ -93,7 +93,7 @@ def test_the_head_has_nothing_of_the_backbone(run: Run, tmp_path: Path) -> None:
     assert len(_cut_head(run.model("int8"))) < 3 * 1280 + 4000
 
 
-@pytest.mark.parametrize("cut", [lambda path: cut_backbone(path), lambda path: HeadAlone(path)])
+@pytest.mark.parametrize("cut", [lambda path: cut_backbone(path), lambda path: HeadModel(path)])
 def test_what_has_no_head_of_ours(run: Run, tmp_path: Path, cut: object) -> None:
     assert callable(cut)
     for precision in PRECISIONS:
