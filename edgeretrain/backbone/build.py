@@ -11,7 +11,8 @@ from edgeretrain.backbone.artifact import Backbone, write_backbone
 from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
 from edgeretrain.backbone.keras_model import SCALING, keras_model, load_weights, randomize
 from edgeretrain.backbone.presets import Preset, get_preset
-from edgeretrain.backbone.source import Source
+from edgeretrain.backbone.source import Source, SourceOverrides
+from edgeretrain.backbone.store import check_own_name
 from edgeretrain.backbone.weights import Weights, find_weights, given_weights
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.paths import weights_cache
@@ -58,6 +59,42 @@ def build_backbones(
     source = preset_source(wanted, model, found.card() if isinstance(found, Weights) else {"source": "random, seed 0"})
     photos = calibration_from(calibration, wanted.resolution) if "int8" in precisions else None
     return write_backbones(wanted.name, source, precisions, calibration=photos, out=out, progress=progress)
+
+
+def build_from_source(
+    name: str,
+    source: str,
+    precisions: Sequence[Precision],
+    *,
+    overrides: SourceOverrides,
+    calibration: Path | None,
+    out: Path,
+    progress: Progress = silent,
+) -> tuple[list[Backbone], tuple[str, ...]]:
+    """Make backbones from any source, `<name>.<precision>.tflite` with cards, in the folder `out`.
+
+    Args:
+        name: of the backbone; no preset's.
+        source: see `open_source`.
+        overrides: what the user says of the source.
+        calibration: a folder of photos for int8; None: the default photographs (see `calibration.py`).
+
+    Returns:
+        The backbones, and what was found in the source, in lines for the user.
+
+    Raises:
+        EdgeretrainError: see `open_source`; TensorFlow is missing; the name cannot be used; no calibration photos; a
+            file that was made does not keep its contract (it is not written then).
+    """
+    from edgeretrain.importers.sources import open_source
+
+    check_own_name(name)
+    progress(_step(name), 0, len(precisions) + 1)
+    require_tensorflow()
+    opened = open_source(source, overrides, progress=progress)
+    photos = calibration_from(calibration, opened.size) if "int8" in precisions else None
+    built = write_backbones(name, opened, precisions, calibration=photos, out=out, progress=progress)
+    return built, opened.notes
 
 
 def preset_source(preset: Preset, model: Any, weights: dict[str, Any]) -> Source:
@@ -168,7 +205,7 @@ def _check_against(source: Source, data: bytes, name: str) -> None:
     if not error <= TOLERANCE:
         raise EdgeretrainError(
             f"{name}: the converted float32 file is {error:.1e} away from TensorFlow's own result (at most "
-            f"{TOLERANCE:.0e} is allowed). This TensorFlow version's converter may be at fault: install another one."
+            f"{TOLERANCE:.0e} is allowed). The converter of this TensorFlow may be at fault: install another version."
         )
 
 
@@ -177,7 +214,7 @@ def run_source(source: Source, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     import tensorflow as tf
 
     with quiet():
-        rows = [np.asarray(source.network(tf.constant(source.scaling(one[None])))) for one in pixels]
+        rows = [np.asarray(source.network(tf.constant(source.scaling(photo[None])))) for photo in pixels]
     return np.stack([row.reshape(-1) for row in rows])
 
 

@@ -7,9 +7,11 @@ last release is of January 2024, and it requires tf_keras, a second Keras beside
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from edgeretrain.backbone.source import Source, SourceOverrides
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.archive import is_archive, unpack
 from edgeretrain.files.download import download
@@ -18,7 +20,28 @@ from edgeretrain.paths import cache_folder
 from edgeretrain.progress import Progress, silent
 
 _FILES = (".tflite", ".lite", ".h5", ".hdf5", ".keras", ".pb")
-ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+
+
+def open_handle(handle: str, overrides: SourceOverrides, *, progress: Progress = silent) -> Source:
+    """Open what a handle or an address names; see `fetch`.
+
+    Args:
+        overrides: what the user says of it.
+
+    Raises:
+        EdgeretrainError: see `fetch`, `open_saved_model` and the other kinds of sources.
+    """
+    path = fetch(handle, progress=progress)
+    if path.is_dir():
+        from edgeretrain.importers.saved_model import open_saved_model
+
+        is_handle = not urlsplit(handle).path.lower().endswith(_ARCHIVES)
+        return open_saved_model(path, overrides, address=_public(handle), hub=is_handle)
+    from edgeretrain.importers.sources import open_source
+
+    source = open_source(str(path), overrides, progress=progress)
+    return replace(source, card={**source.card, "source": {**source.card.get("source", {}), "handle": _public(handle)}})
 
 
 def fetch(handle: str, *, progress: Progress = silent) -> Path:
@@ -35,7 +58,7 @@ def fetch(handle: str, *, progress: Progress = silent) -> Path:
     address = urlsplit(handle)
     if address.scheme not in ("http", "https") or not address.netloc:
         raise EdgeretrainError(
-            f"{handle}: not an address that can be downloaded from. Give --from an address that starts with https://, "
+            f"{handle}: is not an address to download from. Give --from an address that starts with https://, "
             "or download the network by hand and give its folder or file."
         )
     handle = urlunsplit(address._replace(fragment="")).rstrip("/")
@@ -47,13 +70,13 @@ def download_address(handle: str) -> str:
     `tf-hub-format=compressed`."""
     address = urlsplit(handle)
     query = parse_qsl(address.query, keep_blank_values=True)
-    is_file = address.path.lower().endswith(_FILES + ARCHIVES)
+    is_file = address.path.lower().endswith(_FILES + _ARCHIVES)
     if is_file or any(key in ("tf-hub-format", "lite-format") for key, _ in query):
         return handle
     return urlunsplit(address._replace(query=urlencode([*query, ("tf-hub-format", "compressed")])))
 
 
-def public_address(handle: str) -> str:
+def _public(handle: str) -> str:
     """A handle without what may be secret in it: a password, and a query that may hold a token."""
     address = urlsplit(handle)
     return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
@@ -95,7 +118,7 @@ def _fetched(handle: str, progress: Progress) -> Path:
                 progress=progress,
             )
             if not is_file:
-                unpack(fetched, whole, public_address(handle))
+                unpack(fetched, whole, _public(handle))
             _network_in(whole, handle)  # what holds none is not kept
             try:
                 whole.replace(folder)
@@ -104,7 +127,7 @@ def _fetched(handle: str, progress: Progress) -> Path:
                     raise
     except OSError as error:
         raise EdgeretrainError(
-            f"{folder}: cannot be written ({error.strerror or error}). EDGERETRAIN_CACHE names another place."
+            f"{folder}: cannot be written ({error.strerror or error}). Set EDGERETRAIN_CACHE to another folder."
         ) from error
     return folder
 
@@ -143,6 +166,6 @@ def _network_in(folder: Path, handle: str) -> Path:
     inside = ", ".join(path.relative_to(folder).as_posix() for path in (models or files)[:5])
     reason = f"holds several networks ({inside})" if inside else "holds neither a SavedModel nor another network"
     raise EdgeretrainError(
-        f"{public_address(handle)}: the archive {reason}. Download it by hand, unpack it, and give the one you want "
-        "with --from."
+        f"{_public(handle)}: the archive {reason}. Download it by hand, unpack it, and give the one you want with "
+        "--from."
     )
