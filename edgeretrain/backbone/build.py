@@ -168,7 +168,7 @@ def _check_against(source: Source, data: bytes, name: str) -> None:
     if not error <= TOLERANCE:
         raise EdgeretrainError(
             f"{name}: the converted float32 file is {error:.1e} away from TensorFlow's own result (at most "
-            f"{TOLERANCE:.0e} is allowed). This TensorFlow version's converter may be at fault: install another one."
+            f"{TOLERANCE:.0e} is allowed). The converter of this TensorFlow may be at fault: install another version."
         )
 
 
@@ -177,7 +177,7 @@ def run_source(source: Source, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     import tensorflow as tf
 
     with quiet():
-        rows = [np.asarray(source.network(tf.constant(source.scaling(one[None])))) for one in pixels]
+        rows = [np.asarray(source.network(tf.constant(source.scaling(photo[None])))) for photo in pixels]
     return np.stack([row.reshape(-1) for row in rows])
 
 

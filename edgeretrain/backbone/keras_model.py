@@ -112,5 +112,6 @@ def _title(family: Family, filters: int) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """What an exception says: its first line, of bearable length."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line if len(line) <= 200 else f"{line[:200]}..."

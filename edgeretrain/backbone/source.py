@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeretrain.data.scaling import Scaling
+from edgeretrain.errors import EdgeretrainError
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Source:
         scaling: how raw RGB becomes the scaled photo.
         parameters: numbers in the weights that the bottleneck needs.
         card: what the backbone's card says of where it comes from; no path, nothing that differs between two runs.
-        found: lines for the user: what was looked for in the source and found, such as the tensor it was cut at.
+        notes: lines for the user: what was read from the source, such as the tensor it was cut at.
     """
 
     network: Callable[[Any], Any]
@@ -26,11 +27,11 @@ class Source:
     scaling: Scaling
     parameters: int
     card: dict[str, Any]
-    found: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Wishes:
+class SourceOverrides:
     """What a user says of a source. None: it is read from the source, or refused with what to say.
 
     Attributes:
@@ -44,3 +45,17 @@ class Wishes:
     scaling: Scaling | None = None
     layer: str | None = None
     input: str | None = None
+
+
+def unknown_scale(what: str, detail: str = "") -> EdgeretrainError:
+    """The refusal of a network whose pixel values nobody knows.
+
+    Args:
+        what: its name.
+        detail: what was seen of it.
+    """
+    seen = f" ({detail})" if detail else ""
+    return EdgeretrainError(
+        f"{what}: does not say which pixel values it expects{seen}. Give --scale, the range it was trained with, such "
+        "as --scale=-1..1, --scale=0..1 or --scale=0..255."
+    )

@@ -105,14 +105,14 @@ def build_command(
     """
     from edgeretrain.backbone.build import build_backbones
     from edgeretrain.backbone.presets import get_preset
-    from edgeretrain.backbone.source import Wishes
+    from edgeretrain.backbone.source import SourceOverrides
     from edgeretrain.data.scaling import parse_scaling
     from edgeretrain.importers.build import build_from_source
     from edgeretrain.paths import backbone_cache
 
     precisions, folder = parse_precisions(precision), out or backbone_cache()
-    wishes = Wishes(size, parse_scaling(scale) if scale is not None else None, layer, input_tensor)
-    if source is None and wishes != Wishes():
+    overrides = SourceOverrides(size, parse_scaling(scale) if scale is not None else None, layer, input_tensor)
+    if source is None and overrides != SourceOverrides():
         raise EdgeretrainError("--size, --scale, --layer and --input describe a source. Give it with --from SOURCE.")
     if source is not None and weights is not None:
         raise EdgeretrainError("--weights is for presets, --from brings weights of its own. Give one of them.")
@@ -132,7 +132,7 @@ def build_command(
             found: tuple[str, ...] = ()
         else:
             built, found = build_from_source(
-                name, source, precisions, wishes=wishes, calibration=calibration, out=folder, progress=progress
+                name, source, precisions, overrides=overrides, calibration=calibration, out=folder, progress=progress
             )
     for line in found:
         typer.echo(one_line(line))

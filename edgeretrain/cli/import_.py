@@ -68,19 +68,19 @@ def import_command(
 
     Example: edgeretrain import retrained_graph.pb --labels retrained_labels.txt --out flowers
     """
-    from edgeretrain.backbone.source import Wishes
+    from edgeretrain.backbone.source import SourceOverrides
     from edgeretrain.data.scaling import parse_scaling
     from edgeretrain.importers.classifier import import_graph
 
     folder = out or Path(f"{graph.stem}-imported")
-    wishes = Wishes(size, parse_scaling(scale) if scale is not None else None, input=input_tensor)
+    overrides = SourceOverrides(size, parse_scaling(scale) if scale is not None else None, input=input_tensor)
     with progress_shown(quiet) as progress:
         done = import_graph(
             graph,
             labels,
             folder,
             precisions=parse_precisions(precision),
-            wishes=wishes,
+            overrides=overrides,
             output=output_tensor,
             calibration=calibration,
             progress=progress,

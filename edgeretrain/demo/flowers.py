@@ -1,15 +1,12 @@
 """TensorFlow's flower_photos: 3,670 photos in five classes, fetched and unpacked."""
 
-import gzip
 import os
-import shutil
-import tarfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from edgeretrain.data.photos import EXTENSIONS
 from edgeretrain.demo.folder import new_photo_folder
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.archive import unpack
 from edgeretrain.files.download import download
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.progress import Progress, silent
@@ -25,7 +22,7 @@ _BYTES = 228_813_984
 _SHA256 = "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"
 
 _LICENCE_FILE = "LICENSE.txt"  # CC BY 2.0 for every photo, with the photographers' names
-_LARGEST_MEMBER = 100_000_000  # bytes; the photos have less than 1 MB
+_LARGEST = 1 << 30  # bytes; unpacked, the photos have 230 million
 _WAYS_OUT = (
     "Try again later, run `edgeretrain demo` without --flowers, or download the archive by hand, unpack it and run "
     "`edgeretrain retrain FOLDER`."
@@ -55,7 +52,16 @@ def fetch_flowers(folder: Path, *, url: str | None = None, progress: Progress = 
         archive = whole / "flower_photos.tgz"
         fault = _not_tensorflows if url == FLOWERS_URL else _not_gzip
         download(url, archive, step="Downloading flower_photos", fault=fault, ways_out=_WAYS_OUT, progress=progress)
-        _unpack(archive, whole, url, progress)
+        unpack(
+            archive,
+            whole,
+            url,
+            keep=_wanted,
+            max_bytes=_LARGEST,
+            ways_out=_WAYS_OUT,
+            step="Unpacking flower_photos",
+            progress=progress,
+        )
         archive.unlink()
         if reason := _missing(whole):
             raise EdgeretrainError(f"{url} is not the archive of flower_photos: {reason}. {_WAYS_OUT}")
@@ -87,47 +93,11 @@ def _missing(folder: Path) -> str | None:
     return None if count >= FEWEST_PHOTOS else f"it has {count:,} photos, fewer than {FEWEST_PHOTOS:,}"
 
 
-def _unpack(archive: Path, folder: Path, url: str, progress: Progress) -> None:
-    """Write the class folders' photos and the licence below `folder`, and nothing else of the archive.
-
-    Not tarfile's own extraction, which is safe only with a filter that early Python 3.10 and 3.11 lack: each path is
-    made here, from a label of ours and a plain file name.
-    """
-    done, size = 0, archive.stat().st_size
-    try:
-        with archive.open("rb") as file, gzip.GzipFile(fileobj=file) as stream:
-            with tarfile.open(fileobj=stream, mode="r|") as members:
-                for member in members:
-                    path = _path_inside(member, url)
-                    if path is not None and (content := members.extractfile(member)):
-                        target = folder / path
-                        target.parent.mkdir(exist_ok=True)
-                        with content, target.open("wb") as photo:
-                            shutil.copyfileobj(content, photo)
-                    if file.tell() > done:
-                        done = file.tell()
-                        progress("Unpacking flower_photos", done, size)
-            while stream.read(1 << 20):  # to the end, where gzip's checksum is
-                pass
-            if done < size:
-                progress("Unpacking flower_photos", size, size)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise EdgeretrainError(f"{url}: the archive is damaged ({error}). {_WAYS_OUT}") from error
-
-
-def _path_inside(member: tarfile.TarInfo, url: str) -> Path | None:
-    """Where below the photos folder a member goes, or None when it is not wanted."""
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in member.name or "\0" in member.name:
-        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} leads out of the folder. {_WAYS_OUT}")
-    if member.isdir():
-        return None
-    if not member.isreg():
-        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} is a link or a device. {_WAYS_OUT}")
-    if member.size > _LARGEST_MEMBER:
-        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} has {member.size:,} bytes. {_WAYS_OUT}")
-    parts = path.parts[1:]  # below flower_photos/
-    if parts == (_LICENCE_FILE,):
-        return Path(_LICENCE_FILE)
-    wanted = len(parts) == 2 and parts[0] in LABELS and not parts[1].startswith(".")
-    return Path(*parts) if wanted and path.suffix.lower() in EXTENSIONS else None
+def _wanted(path: PurePosixPath) -> PurePosixPath | None:
+    """Where below the photos folder a file of the archive goes, or None when it is neither a photo nor the licence."""
+    inside = PurePosixPath(*path.parts[1:])  # below flower_photos/
+    if inside == PurePosixPath(_LICENCE_FILE):
+        return inside
+    label, name = inside.parts if len(inside.parts) == 2 else ("", "")
+    wanted = label in LABELS and not name.startswith(".") and inside.suffix.lower() in EXTENSIONS
+    return inside if wanted else None

@@ -1,6 +1,11 @@
-"""Unpack an archive that somebody else made: files and folders inside one folder, and nothing else."""
+"""Unpack an archive that somebody else made: files and folders inside one folder, and nothing else.
 
+Not tarfile's own extraction, which is safe only with a filter that early Python 3.10 and 3.11 lack.
+"""
+
+import gzip
 import lzma
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -12,13 +17,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal, NamedTuple
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.progress import Progress, silent
 
 MAX_BYTES = 4 << 30
 """Of all unpacked files: the largest image modules of TensorFlow Hub have about 1 GB."""
 MAX_MEMBERS = 10_000
 
 DAMAGED = (
-    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError),
     *(KeyError, ValueError, RuntimeError),  # of zip files: RuntimeError for unknown compression and encryption
 )
 """What Python's readers of tar and zip archives raise for one that cannot be read."""
@@ -29,6 +35,7 @@ _Kind = Literal["file", "folder", "other"]
 class _Member(NamedTuple):
     name: str
     kind: _Kind
+    size: int  # bytes; more are not read, whatever the archive holds
     open: Callable[[], IO[bytes] | None]
 
 
@@ -40,43 +47,84 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def unpack(archive: Path, folder: Path, what: str) -> None:
-    """Unpack a tar or zip archive into a new folder. Owners, times and permissions are not taken over.
+def unpack(
+    archive: Path,
+    folder: Path,
+    what: str,
+    *,
+    keep: Callable[[PurePosixPath], PurePosixPath | None] = lambda path: path,
+    max_bytes: int = MAX_BYTES,
+    ways_out: str = "",
+    step: str = "",
+    progress: Progress = silent,
+) -> None:
+    """Unpack a tar or zip archive into a folder. Owners, times and permissions are not taken over.
 
     Args:
         what: what error messages call the archive.
+        keep: a file's or folder's path in the archive -> its path below `folder`; None: it is left out.
+        max_bytes: of all files in the archive, unpacked.
+        ways_out: ends the error message: what to do next.
+        step: what `progress` is told, in bytes of the archive.
 
     Raises:
         EdgeretrainError: it is no archive, or damaged; it holds absolute paths, `..`, links or devices; it is larger
-            than MAX_BYTES or holds more than MAX_MEMBERS; it cannot be written. What is in `folder` then is of no use.
+            than `max_bytes` or holds more than MAX_MEMBERS; it cannot be written. What is in `folder` then is of no
+            use.
     """
-    left, count = MAX_BYTES, 0
+
+    def refused(reason: str) -> EdgeretrainError:
+        return EdgeretrainError(" ".join(f"{what}: {reason}. It was not unpacked. {ways_out}".split()))
+
+    left, count, done = max_bytes, 0, 0
     try:
-        for count, member in enumerate(_members(archive), start=1):
-            if count > MAX_MEMBERS:
-                raise _refused(what, f"holds more than {MAX_MEMBERS:,} files")
-            left -= _write(member, folder, left, what)
-    except OSError as error:  # a full disk; also what gzip says of damage
-        raise _refused(what, f"cannot be unpacked ({error.strerror or error})") from error
+        size = archive.stat().st_size
+        with archive.open("rb") as file:
+            for count, member in enumerate(_members(file), start=1):
+                if count > MAX_MEMBERS:
+                    raise refused(f"holds more than {MAX_MEMBERS:,} files")
+                path, reason = _checked(member)
+                if reason:
+                    raise refused(reason)
+                left -= member.size
+                if left < 0:
+                    raise refused(f"is larger than {max_bytes / (1 << 30):.2g} GiB when unpacked")
+                if (wanted := keep(path)) is not None:
+                    _write(member, folder.joinpath(*wanted.parts))
+                if done < (position := file.tell()) < size:
+                    done = position
+                    progress(step, done, size)
+        progress(step, size, size)
     except DAMAGED as error:
         reason = (str(error).splitlines() or ["unreadable"])[0].rstrip(":")
-        raise _refused(what, f"is damaged, or no archive that can be unpacked ({reason})") from error
+        raise refused(f"is damaged, or no archive that can be unpacked ({reason})") from error
+    except OSError as error:  # a full disk; also what bz2 says of damage
+        raise refused(f"cannot be unpacked ({error.strerror or error})") from error
     if not count:
-        raise _refused(what, "is an empty archive")
+        raise refused("is an empty archive")
 
 
-def _members(archive: Path) -> Iterator[_Member]:
-    if zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive):
+def _members(archive: IO[bytes]) -> Iterator[_Member]:
+    is_zip = zipfile.is_zipfile(archive)
+    archive.seek(0)
+    if is_zip and not _is_tar(archive):
         with zipfile.ZipFile(archive) as zipped:
             for entry in zipped.infolist():
-                yield _Member(entry.filename, _zip_kind(entry), partial(zipped.open, entry))
+                yield _Member(entry.filename, _zip_kind(entry), entry.file_size, partial(zipped.open, entry))
         return
-    with tarfile.open(archive) as tar:
+    with tarfile.open(fileobj=archive) as tar:
         for info in tar:
             kind: _Kind = "file" if info.isreg() else "folder" if info.isdir() else "other"
-            yield _Member(info.name, kind, partial(tar.extractfile, info))
+            yield _Member(info.name, kind, info.size if info.isreg() else 0, partial(tar.extractfile, info))
         assert tar.fileobj is not None
-        tar.fileobj.read(1 << 20)  # to the end: there gzip keeps its checksum
+        while tar.fileobj.read(1 << 20):  # to the end: there gzip keeps its checksum
+            pass
+
+
+def _is_tar(archive: IO[bytes]) -> bool:
+    is_tar = tarfile.is_tarfile(archive)
+    archive.seek(0)
+    return is_tar
 
 
 def _zip_kind(entry: zipfile.ZipInfo) -> _Kind:
@@ -86,31 +134,21 @@ def _zip_kind(entry: zipfile.ZipInfo) -> _Kind:
     return "file" if mode in (0, stat.S_IFREG) else "other"
 
 
-def _write(member: _Member, folder: Path, limit: int, what: str) -> int:
-    """Write one member below `folder`; the bytes it took."""
-    parts = PurePosixPath(member.name.replace("\\", "/")).parts
-    if not parts:  # "./", the archive's own root
-        return 0
-    if parts[0].startswith("/") or ".." in parts or ":" in parts[0]:
-        raise _refused(what, f"holds a path that leaves its folder: {member.name!r}")
-    if member.kind == "other":
-        raise _refused(what, f"holds {member.name!r}, a link or a device")
-    path = folder.joinpath(*parts)
+def _checked(member: _Member) -> tuple[PurePosixPath, str]:
+    """Where a member goes, and why it goes nowhere, or ""."""
+    path = PurePosixPath(member.name.replace("\\", "/"))
+    # A colon: on Windows C:name is a file of drive C, wherever in a path it stands.
+    if path.is_absolute() or ".." in path.parts or any(mark in member.name for mark in ":\0"):
+        return path, f"holds a path that leaves its folder: {member.name!r}"
+    return path, f"holds {member.name!r}, a link or a device" if member.kind == "other" else ""
+
+
+def _write(member: _Member, target: Path) -> None:
     if member.kind == "folder":
-        path.mkdir(parents=True, exist_ok=True)
-        return 0
-    path.parent.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
     content = member.open()
     assert content is not None
-    written = 0
-    with closing(content), path.open("wb") as file:
-        while block := content.read(1 << 20):
-            written += len(block)
-            if written > limit:
-                raise _refused(what, f"is larger than {MAX_BYTES >> 30} GiB when unpacked")
-            file.write(block)
-    return written
-
-
-def _refused(what: str, reason: str) -> EdgeretrainError:
-    return EdgeretrainError(f"{what}: {reason}. It was not unpacked.")
+    with closing(content), target.open("wb") as file:
+        shutil.copyfileobj(content, file, 1 << 20)

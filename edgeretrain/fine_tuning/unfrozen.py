@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning.options import Layers
@@ -44,7 +44,7 @@ class Unfrozen:
         import tensorflow as tf
 
         self._graph = graph = Graph(path)
-        entry = find_entry(graph, Wishes(scaling=Scaling.between(0, 255)))
+        entry = find_entry(graph, SourceOverrides(scaling=Scaling.between(0, 255)))
         self._photo, self.size, self.scaling = entry.tensor, entry.size, entry.scaling
         feature_map = averaged_map(graph, graph.outputs[0])
         self._averaged = feature_map is not None

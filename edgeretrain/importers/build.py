@@ -5,8 +5,9 @@ from pathlib import Path
 
 from edgeretrain.backbone.artifact import Backbone
 from edgeretrain.backbone.build import _step, require_tensorflow, write_backbones
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.backbone.store import check_own_name
+from edgeretrain.importers.sources import open_source
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress, silent
 from edgeretrain.quantization.calibration import calibration_from
@@ -17,7 +18,7 @@ def build_from_source(
     source: str,
     precisions: Sequence[Precision],
     *,
-    wishes: Wishes,
+    overrides: SourceOverrides,
     calibration: Path | None,
     out: Path,
     progress: Progress = silent,
@@ -27,7 +28,7 @@ def build_from_source(
     Args:
         name: of the backbone; no preset's.
         source: see `open_source`.
-        wishes: what the user says of the source.
+        overrides: what the user says of the source.
         calibration: a folder of photos for int8; None: the default photographs (see `calibration.py`).
 
     Returns:
@@ -37,12 +38,10 @@ def build_from_source(
         EdgeretrainError: see `open_source`; TensorFlow is missing; the name cannot be used; no calibration photos; a
             file that was made does not keep its contract (it is not written then).
     """
-    from edgeretrain.importers.sources import open_source
-
     check_own_name(name)
     progress(_step(name), 0, len(precisions) + 1)
     require_tensorflow()
-    opened = open_source(source, wishes, progress=progress)
+    opened = open_source(source, overrides, progress=progress)
     photos = calibration_from(calibration, opened.size) if "int8" in precisions else None
     built = write_backbones(name, opened, precisions, calibration=photos, out=out, progress=progress)
-    return built, opened.found
+    return built, opened.notes

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgeretrain.backbone import Backbone
 from edgeretrain.backbone.build import require_tensorflow, run_source, write_backbones
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.run_folder import LABELS_FILE, model_file, new_run_folder
@@ -91,7 +91,7 @@ def import_graph(
     out: Path,
     *,
     precisions: Sequence[Precision],
-    wishes: Wishes | None = None,
+    overrides: SourceOverrides | None = None,
     output: str | None = None,
     calibration: Path | None = None,
     progress: Progress = silent,
@@ -105,7 +105,7 @@ def import_graph(
         graph: `output_graph.pb`, `retrained_graph.pb`.
         labels: one label a line, in the order of the graph's output.
         out: written whole or not at all.
-        wishes: what the user says of the graph: input, size, scale.
+        overrides: what the user says of the graph: input, size, scale.
         output: the tensor of the scores, when the user names it.
         calibration: a folder of photos for int8, best such as the model will see; None: the default photographs.
 
@@ -121,7 +121,7 @@ def import_graph(
     progress(step, 0, 2)
     require_tensorflow()
     with new_run_folder(out) as folder:
-        old = _take_apart(graph, labels, names, wishes or Wishes(), output)
+        old = _take_apart(graph, labels, names, overrides or SourceOverrides(), output)
         photos = calibration_from(calibration, old.source.size)
         checked = np.stack(photos.pixels[:_CHECKED])
         expected = old.scores(checked)
@@ -142,7 +142,7 @@ def import_graph(
                 models.append(_compared(backbone.precision, content, scores, expected))
         (folder / LABELS_FILE).write_text(labels_text(names), encoding="utf-8", newline="\n")
     progress(step, 2, 2)
-    return Import((*old.source.found, *told), names, tuple(models))
+    return Import((*old.source.notes, *told), names, tuple(models))
 
 
 def read_labels(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -184,8 +184,10 @@ def plain_name(graph: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "_", graph.stem.lower()).strip("_") or "imported"
 
 
-def _take_apart(graph: Path, labels: Path, names: tuple[str, ...], wishes: Wishes, output: str | None) -> _Old:
-    cut = cut_graph(read_graph(graph), wishes, what=graph.name, output=output)
+def _take_apart(
+    graph: Path, labels: Path, names: tuple[str, ...], overrides: SourceOverrides, output: str | None
+) -> _Old:
+    cut = cut_graph(read_graph(graph), overrides, what=graph.name, output=output)
     classifier = cut.classifier
     if classifier is None or classifier.function != "Softmax":
         ends = "no dense layer" if classifier is None else classifier.function or "a dense layer without softmax"
@@ -200,7 +202,7 @@ def _take_apart(graph: Path, labels: Path, names: tuple[str, ...], wishes: Wishe
             f"{labels}: holds {len(names)} labels, and {graph.name} has {outputs} outputs. Give the labels that were "
             "written with this graph."
         )
-    pixels, by = pixels_of(cut, wishes, graph.name)
+    pixels, by = pixels_of(cut, overrides, graph.name)
     origin = graph_card(cut, graph, pixels)
     source = Source(
         cut.network,

@@ -58,19 +58,14 @@ class Objects:
         Raises:
             EdgeretrainError: TensorFlow cannot freeze it.
         """
-        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
         try:
             with quiet():
                 function = self._traced_call() if name == CALL else self._loaded.signatures[name]
-                frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-            outputs = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
         except Exception as error:  # as above
-            raise EdgeretrainError(
-                f"{self.what}: TensorFlow cannot freeze {name} ({_short(error)}). Freeze it with the version that "
-                "wrote it, and give the frozen graph (.pb)."
-            ) from error
-        tensors = {key: tensor.name for key, tensor in outputs.items()}
+            raise _not_frozen(self.what, name, error) from error
+        frozen = freeze_function(function, self.what, name)
+        outputs = zip(sorted(function.structured_outputs), frozen.outputs, strict=True)
+        tensors = {key: tensor.name for key, tensor in outputs}
         photo = frozen.inputs[0]
         shape = photo.shape.as_list() if photo.shape.rank is not None else []
         return frozen.graph.as_graph_def(), Signature(name, photo.name, *batch_and_side(shape), tensors)
@@ -83,8 +78,8 @@ class Objects:
         specs = []
         for concrete in getattr(call, "concrete_functions", ()):
             args, kwargs = concrete.structured_input_signature
-            given = [one for one in tf.nest.flatten((args, kwargs)) if isinstance(one, tf.TensorSpec)]
-            images = [one for one in given if one.shape.rank == 4 and one.shape[3] in (3, None)]
+            given = [spec for spec in tf.nest.flatten((args, kwargs)) if isinstance(spec, tf.TensorSpec)]
+            images = [spec for spec in given if spec.shape.rank == 4 and spec.shape[3] in (3, None)]
             if len(images) == 1 and images[0].dtype in (tf.float32, tf.uint8):
                 specs.append(images[0])
         return sorted(specs, key=lambda spec: sum(side is not None for side in spec.shape))
@@ -105,6 +100,24 @@ class Objects:
             except (ValueError, TypeError) as error:  # the call has no such argument
                 failed.append(error)
         raise failed[-1]
+
+
+def freeze_function(function: Any, what: str, name: str = "it") -> Any:
+    """A traced function (`ConcreteFunction`) with its variables put in as constants and its calls put in their places.
+
+    Args:
+        what, name: what error messages call the network and the function.
+
+    Raises:
+        EdgeretrainError: TensorFlow cannot freeze it.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    try:
+        with quiet():
+            return convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    except Exception as error:  # TensorFlow raises whatever its passes meet
+        raise _not_frozen(what, name, error) from error
 
 
 def freeze_session_graph(folder: Path, graph: Any, tensors: Iterable[str], what: str) -> Any:
@@ -150,8 +163,8 @@ def _checkpoint(folder: Path, what: str) -> Callable[[str], Any]:
     def value(name: str) -> Any:
         if not checkpoint.has_tensor(name):
             raise EdgeretrainError(
-                f"{what}: its variables hold no {name}, which the graph needs: graph and variables are not of one "
-                "network. Download or export it again."
+                f"{what}: its variables hold no {name}, which the graph needs: graph and variables do not "
+                "belong together. Download or export it again."
             )
         try:
             with quiet():
@@ -180,7 +193,7 @@ def _needed(nodes: dict[str, Any], tensors: Iterable[str]) -> list[str]:
         name = stack.pop()
         if name in nodes and name not in found:
             found[name] = None
-            stack.extend(_node(one) for one in nodes[name].input)
+            stack.extend(_node(reference) for reference in nodes[name].input)
     return list(found)
 
 
@@ -208,7 +221,7 @@ def _called(node: Any) -> Iterable[str]:
     for attribute in node.attr.values():
         if attribute.HasField("func"):
             yield attribute.func.name
-        yield from (one.name for one in attribute.list.func)
+        yield from (function.name for function in attribute.list.func)
 
 
 def _check_variables(folder: Path, graph: Any, what: str) -> None:
@@ -224,14 +237,16 @@ def _not_loaded(what: str, folder: Path, error: Exception) -> EdgeretrainError:
             "Copy or unpack the whole folder."
         )
     return EdgeretrainError(
-        f"{what}: TensorFlow cannot load it ({_short(error)}). If it is damaged, copy or download it again; if another "
-        "version of TensorFlow wrote it, freeze it there and give the frozen graph (.pb)."
+        f"{what}: TensorFlow cannot load it ({first_line(error)}). If it is damaged, copy or download it again; if "
+        "another version of TensorFlow wrote it, freeze it there and give the frozen graph (.pb)."
     )
 
 
-def _short(error: Exception) -> str:
-    text = first_line(error)
-    return text if len(text) <= 200 else f"{text[:200]}..."
+def _not_frozen(what: str, name: str, error: Exception) -> EdgeretrainError:
+    return EdgeretrainError(
+        f"{what}: TensorFlow cannot freeze {name} ({first_line(error)}). Freeze it with the version that wrote it, and "
+        "give the frozen graph (.pb)."
+    )
 
 
 def _named(result: Any) -> dict[str, Any]:
@@ -240,5 +255,5 @@ def _named(result: Any) -> dict[str, Any]:
 
     if not isinstance(result, dict):
         several = isinstance(result, list | tuple)
-        result = {f"output_{place}": one for place, one in enumerate(result)} if several else {"default": result}
+        result = {f"output_{place}": value for place, value in enumerate(result)} if several else {"default": result}
     return {str(name): value for name, value in result.items() if tf.is_tensor(value)}

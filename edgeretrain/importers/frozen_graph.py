@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides, unknown_scale
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
@@ -21,27 +21,27 @@ _OTHERS = (
 )
 
 
-def open_frozen_graph(path: Path, wishes: Wishes) -> Source:
+def open_frozen_graph(path: Path, overrides: SourceOverrides) -> Source:
     """Open a frozen graph as the source of a backbone.
 
     Raises:
         EdgeretrainError: it is no frozen graph, or is damaged; see `cut_graph`; nothing tells how it wants its pixels.
     """
-    cut = cut_graph(read_graph(path), wishes, what=path.name)
-    pixels, by = pixels_of(cut, wishes, path.name)
+    cut = cut_graph(read_graph(path), overrides, what=path.name)
+    pixels, by = pixels_of(cut, overrides, path.name)
     return Source(
         cut.network,
         cut.size,
         cut.scaling(pixels),
         cut.parameters,
         graph_card(cut, path, pixels),
-        _found(cut, pixels, by),
+        _notes(cut, pixels, by),
     )
 
 
-def _found(cut: CutGraph, pixels: Scaling, by: str) -> tuple[str, ...]:
-    """What was found, in lines for the user."""
-    others = [f"{one.tensor} ({one.length:,})" for one in cut.candidates if one.tensor != cut.layer]
+def _notes(cut: CutGraph, pixels: Scaling, by: str) -> tuple[str, ...]:
+    """What was read from the graph, in lines for the user."""
+    others = [f"{other.tensor} ({other.length:,})" for other in cut.candidates if other.tensor != cut.layer]
     lines = [
         f"Input: {cut.input}, {cut.size} pixels, values {pixels} ({by}).",
         f"Bottleneck: {cut.layer}, {cut.length:,} values."
@@ -65,20 +65,17 @@ def graph_card(cut: CutGraph, path: Path, pixels: Scaling) -> dict[str, Any]:
     return {"architecture": "frozen graph", "source": origin}
 
 
-def pixels_of(cut: CutGraph, wishes: Wishes, what: str) -> tuple[Scaling, str]:
+def pixels_of(cut: CutGraph, overrides: SourceOverrides, what: str) -> tuple[Scaling, str]:
     """What the input of a graph wants its pixels to be, and who says so.
 
     Raises:
         EdgeretrainError: neither the user nor the graph nor its names say it.
     """
-    if wishes.scaling is not None:
-        return wishes.scaling, "as you said"
+    if overrides.scaling is not None:
+        return overrides.scaling, "from --scale"
     if cut.pixels is not None:
         return cut.pixels, cut.pixels_by
-    raise EdgeretrainError(
-        f"{what}: nothing in it says how it wants the pixels at {cut.input}. Say it as the network was trained, such "
-        "as --scale=-1..1, --scale=0..1 or --scale=0..255."
-    )
+    raise unknown_scale(what, f"input {cut.input}")
 
 
 def read_graph(path: Path) -> Any:
@@ -95,9 +92,9 @@ def read_graph(path: Path) -> Any:
         raise EdgeretrainError(f"{path}: is empty. Copy or make it again.")
     for start, what, advice in _OTHERS:
         if data.startswith(start):
-            raise EdgeretrainError(f"{path}: is no frozen graph but {what}. {advice}.")
+            raise EdgeretrainError(f"{path}: is not a frozen graph but {what}. {advice}.")
     if data[4:8] == b"TFL3":
-        raise EdgeretrainError(f"{path}: is no frozen graph but a .tflite file. Name it .tflite.")
+        raise EdgeretrainError(f"{path}: is not a frozen graph but a .tflite file. Name it .tflite.")
     return _parsed(data, path)
 
 
@@ -131,6 +128,6 @@ def _parsed(data: bytes, path: Path) -> Any:
             "TensorFlow's freeze_graph, or give the folder of a SavedModel."
         )
     raise EdgeretrainError(
-        f"{path}: is no frozen TensorFlow graph, or is cut off or damaged. Copy it again, or give the file that "
+        f"{path}: is not a frozen TensorFlow graph, or is cut off or damaged. Copy it again, or give the file that "
         "retrain.py wrote (output_graph.pb, retrained_graph.pb)."
     )

@@ -35,7 +35,7 @@ def fetch(handle: str, *, progress: Progress = silent) -> Path:
     address = urlsplit(handle)
     if address.scheme not in ("http", "https") or not address.netloc:
         raise EdgeretrainError(
-            f"{handle}: not an address that can be downloaded from. Give --from an address that starts with https://, "
+            f"{handle}: is not an address to download from. Give --from an address that starts with https://, "
             "or download the network by hand and give its folder or file."
         )
     handle = urlunsplit(address._replace(fragment="")).rstrip("/")
@@ -104,7 +104,7 @@ def _fetched(handle: str, progress: Progress) -> Path:
                     raise
     except OSError as error:
         raise EdgeretrainError(
-            f"{folder}: cannot be written ({error.strerror or error}). EDGERETRAIN_CACHE names another place."
+            f"{folder}: cannot be written ({error.strerror or error}). Set EDGERETRAIN_CACHE to another folder."
         ) from error
     return folder
 

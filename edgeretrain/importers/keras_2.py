@@ -11,23 +11,23 @@ _NETWORKS = ("Functional", "Model", "Sequential")
 
 def as_keras_3(config: Config) -> Config:
     """The configuration as Keras 3 takes it; it means the same in inference. In place."""
-    for one in described_objects(config):
-        layer, module = one.get("config"), one.get("module")
+    for described in described_objects(config):
+        layer, module = described.get("config"), described.get("module")
         if isinstance(module, str) and re.match(r"(tf_)?keras\.(src\.)?engine\.", module):
-            one["module"] = "keras.src.models.functional" if one["class_name"] == "Functional" else "keras"
+            described["module"] = "keras.src.models.functional" if described["class_name"] == "Functional" else "keras"
         elif isinstance(module, str) and module.startswith("tf_keras"):
-            one["module"] = module.removeprefix("tf_")
+            described["module"] = module.removeprefix("tf_")
         if isinstance(layer, dict):
-            _mend_layer(one, layer)
-            if one["class_name"] in _NETWORKS and isinstance(layer.get("layers"), list):
+            _mend_layer(described, layer)
+            if described["class_name"] in _NETWORKS and isinstance(layer.get("layers"), list):
                 _mend_network(layer)
-    names = {name for one in described_objects(config) if "/" in (name := str(one.get("name", "")))}
+    names = {name for described in described_objects(config) if "/" in (name := str(described.get("name", "")))}
     renamed: Config = _mapped(config, lambda text: text.replace("/", "_") if text in names else text)
     return renamed
 
 
-def _mend_layer(one: Config, layer: Config) -> None:
-    kind = one["class_name"]
+def _mend_layer(described: Config, layer: Config) -> None:
+    kind = described["class_name"]
     # Every convolution had a number of groups.
     if kind in ("DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose") and layer.get("groups") == 1:
         del layer["groups"]
@@ -38,16 +38,16 @@ def _mend_layer(one: Config, layer: Config) -> None:
     if kind.startswith("BatchNormalization") and isinstance(axis, list) and len(axis) == 1:
         layer["axis"] = axis[0]
     if kind == "TFOpLambda":
-        _mend_arithmetic(one, layer)
+        _mend_arithmetic(described, layer)
 
 
-def _mend_arithmetic(one: Config, layer: Config) -> None:
+def _mend_arithmetic(described: Config, layer: Config) -> None:
     """Arithmetic such as `x / 127.5 - 1` became layers of a class TFOpLambda; with a number it is a Rescaling.
 
     Such a layer looks like this, `y` being the number: `{"class_name": "TFOpLambda", "config": {"name": ...,
     "function": "math.truediv"}, "inbound_nodes": [["input_1", 0, 0, {"y": 127.5, "name": null}]]}`.
     """
-    match one.get("inbound_nodes"):
+    match described.get("inbound_nodes"):
         case [[str() as before, int() as node, int() as tensor, {"y": int() | float() as number}]]:
             pass
         case _:
@@ -63,9 +63,9 @@ def _mend_arithmetic(one: Config, layer: Config) -> None:
             scale, offset = 1.0, number
         case _:
             return
-    one["class_name"] = "Rescaling"
-    one["config"] = {"name": layer.get("name"), "dtype": "float32", "scale": scale, "offset": offset}
-    one["inbound_nodes"] = [[[before, node, tensor, {}]]]
+    described["class_name"] = "Rescaling"
+    described["config"] = {"name": layer.get("name"), "dtype": "float32", "scale": scale, "offset": offset}
+    described["inbound_nodes"] = [[[before, node, tensor, {}]]]
 
 
 def _mend_network(network: Config) -> None:

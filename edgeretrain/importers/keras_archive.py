@@ -91,9 +91,9 @@ def _checked(path: Path, text: str | bytes) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _not_keras(path, "its configuration is no JSON") from error
+        raise _not_keras(path, "its configuration is not valid JSON") from error
     if not (isinstance(config, dict) and "class_name" in config and isinstance(config.get("config"), dict | list)):
-        raise _not_keras(path, "its configuration is not that of a network")
+        raise _not_keras(path, "its configuration does not describe a network")
     if reason := code_in(config):
         raise EdgeretrainError(
             f"{path}: {reason}. edgeretrain runs no code from a file, so it was not loaded. Save the network without "

@@ -37,8 +37,8 @@ def code_in(config: Any) -> str | None:
     Args:
         config: as `json.loads` gives it.
     """
-    for one in described_objects(config):
-        name, module, registered = one["class_name"], one.get("module"), one.get("registered_name")
+    for described in described_objects(config):
+        name, module, registered = described["class_name"], described.get("module"), described.get("registered_name")
         if not isinstance(name, str):
             return f"names a class by {type(name).__name__}"
         if name in _REFUSED:
@@ -46,7 +46,7 @@ def code_in(config: Any) -> str | None:
         if name in _VALUES:
             continue
         if name == "function":
-            function = one.get("config")
+            function = described.get("config")
             if module not in (None, "builtins", "keras.activations") or registered not in (None, "function", function):
                 return f"needs the function {function} of {module or registered}"
             continue
@@ -63,13 +63,13 @@ def described_objects(config: Any) -> Iterator[Config]:
     """All objects that a configuration describes, at any depth: what has a `class_name`."""
     todo = [config]
     while todo:
-        one = todo.pop()
-        if isinstance(one, dict):
-            if "class_name" in one:
-                yield one
-            todo += reversed(one.values())
-        elif isinstance(one, list):
-            todo += reversed(one)
+        value = todo.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                yield value
+            todo += reversed(value.values())
+        elif isinstance(value, list):
+            todo += reversed(value)
 
 
 def _is_kerass(module: Any, name: str) -> bool:

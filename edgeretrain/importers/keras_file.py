@@ -10,19 +10,19 @@ from typing import Any
 
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.backbone.keras_model import first_line
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides, unknown_scale
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
+from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.importers.keras_archive import copy_checked
 from edgeretrain.importers.keras_config import described_objects
-from edgeretrain.importers.keras_cut import find_cut, is_map, named_cut, pooled
+from edgeretrain.importers.keras_graph import KerasGraph, find_layer, keras_graph, shape_text
 from edgeretrain.importers.keras_networks import Known, known_network, own_scaling
-from edgeretrain.importers.keras_trace import Graph, run, trace
 from edgeretrain.tflite.quiet import quiet
 
 
-def open_keras_file(path: Path, wishes: Wishes) -> Source:
+def open_keras_file(path: Path, overrides: SourceOverrides) -> Source:
     """Open a Keras file with a whole network; Keras 2 and Keras 3 wrote it.
 
     Cut at the last global pooling, or at the input of its last dense layer; a feature map becomes its global average.
@@ -31,28 +31,19 @@ def open_keras_file(path: Path, wishes: Wishes) -> Source:
         EdgeretrainError: it is no such file, holds weights only, or would run code of its own; it does not take one
             RGB photo; its size, its scale or where to cut it cannot be told; there is no such layer.
     """
-    if wishes.input is not None:
-        raise EdgeretrainError(f"{path}: --input is for graphs; a Keras file says its input itself. Leave it out.")
+    if overrides.input is not None:
+        raise EdgeretrainError(f"{path}: --input is only for graphs; the input of a Keras file is known. Leave it out.")
     model = _load(path)
-    size = _size(path, model, wishes.size)
-    with quiet():
-        graph = _trace(path, model, size)
-    calls = graph.run.calls
-    number = find_cut(graph, str(path)) if wishes.layer is None else named_cut(graph, wishes.layer, str(path))
-    value = graph.run.output if number is None else calls[number].output
-    layer = "its output" if number is None else calls[number].path
-    known = known_network(call.name for call in calls)
-    scaling, whence = _scaling(path, model, size, known, wishes.scaling)
-
-    def network(scaled: Any) -> Any:
-        again = run(model, scaled)
-        return pooled(again.output if number is None else again.calls[number].output)
-
-    average = f", the average of {value.shape[1]} x {value.shape[2]} positions" if is_map(value) else ""
-    found = (
+    size = _size(path, model, overrides.size)
+    graph = _traced(path, model, size)
+    cut, layer = _cut(path, graph, overrides.layer, size)
+    known = known_network(call.name for call in graph.calls)
+    pixels, whence = _pixels(path, cut, graph, known, overrides.scaling)
+    average = f", the average of {cut.grid[0]} x {cut.grid[1]} positions" if cut.grid is not None else ""
+    notes = (
         f"Keras file, {known.name if known else f'{model.name}: no network of Keras Applications'}.",
-        f"Input: {size} pixels, values {scaling} ({whence}).",
-        f"Bottleneck: {layer}, {int(value.shape[-1]):,} values{average}.",
+        f"Input: {size} pixels, values {pixels} ({whence}).",
+        f"Bottleneck: {layer}, {cut.length:,} values{average}.",
     )
     card = {
         "architecture": known.architecture if known else str(model.name),
@@ -61,10 +52,43 @@ def open_keras_file(path: Path, wishes: Wishes) -> Source:
             "file": path.name,
             "sha256": sha256(path),
             "layer": layer,
-            "scale": str(scaling),
+            "scale": str(pixels),
         },
     }
-    return Source(network, size, scaling, graph.parameters(value), card, found)
+    return Source(cut.network, size, cut.scaling(pixels), cut.parameters, card, notes)
+
+
+def _cut(path: Path, graph: KerasGraph, layer: str | None, size: int) -> tuple[CutGraph, str]:
+    """The network cut at the layer that the user names, or else at its last global pooling (those inside a block do
+    not count), or at what its last dense layer takes, or at its output; and the name of that place.
+
+    Raises:
+        EdgeretrainError: there is no such place; see `cut_graph`.
+    """
+    what, output = str(path), graph.output
+    if layer is not None:
+        call = find_layer(graph, layer, what)
+        named = SourceOverrides(layer=call.output)
+        return cut_graph(graph.graph_def, named, what=what, input=graph.photo, side=size), call.path
+    if output.output is None:
+        raise _no_end(path, graph)
+    cut = cut_graph(graph.graph_def, SourceOverrides(), what=what, input=graph.photo, output=output.output, side=size)
+    if cut.pooling is not None:
+        return cut if cut.pooling == cut.layer else cut.at(cut.pooling), graph.path_of(cut.pooling)
+    if cut.classifier is not None:
+        return cut, graph.path_of(cut.layer)
+    if cut.dense_input is not None:
+        return cut.at(cut.dense_input), graph.path_of(cut.dense_input)
+    if not output.is_bottleneck:
+        raise _no_end(path, graph)
+    return cut, "its output"
+
+
+def _no_end(path: Path, graph: KerasGraph) -> EdgeretrainError:
+    ending = "has several outputs"
+    if graph.output.output is not None:
+        ending = f"ends in {shape_text(graph.output)}, without a global pooling or a dense layer before"
+    return EdgeretrainError(f"{path}: {ending}. Give --layer NAME, the layer to cut it at, such as {graph.examples()}.")
 
 
 def _load(path: Path) -> Any:
@@ -81,9 +105,10 @@ def _load(path: Path) -> Any:
             with quiet():
                 return tf.keras.models.load_model(copy, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises whatever its classes raise
+            reason = first_line(error).replace(str(copy), copy.name)
             raise EdgeretrainError(
-                f"{path}: Keras {tf.keras.__version__} cannot load it ({_told(error, copy)}). Save it again with this "
-                "version of Keras, or save it as a SavedModel with the version that wrote it."
+                f"{path}: Keras {tf.keras.__version__} cannot load it ({reason}). Save it again with this version of "
+                "Keras, or save it as a SavedModel with the version that wrote it."
             ) from error
 
 
@@ -113,89 +138,86 @@ def _check_classes(path: Path, config: dict[str, Any]) -> None:
     import tensorflow as tf
 
     rooms = ("layers", "models", "initializers", "regularizers", "constraints", "dtype_policies", "mixed_precision")
-    for one in described_objects(config):
-        name, module = one["class_name"], one.get("module") or ""
+    for described in described_objects(config):
+        name, module = described["class_name"], described.get("module") or ""
         if name == "function" or name.startswith("__") or name == "Functional" or ".ops" in module:
             continue
         if not any(hasattr(getattr(tf.keras, room, None), name) for room in rooms):
             raise EdgeretrainError(
-                f"{path}: needs the class {name}, which Keras {tf.keras.__version__} does not have and a file cannot "
-                "bring: it would be code of its own. Save the network as a SavedModel and give --from that folder."
+                f"{path}: needs the class {name}, which Keras {tf.keras.__version__} does not have. It would be "
+                "custom code, which edgeretrain does not run. Save the network as a SavedModel and give --from that "
+                "folder."
             )
 
 
-def _size(path: Path, model: Any, wish: int | None) -> int:
+def _size(path: Path, model: Any, given: int | None) -> int:
     """The side of the photo.
 
     Raises:
-        EdgeretrainError: the network does not take one square RGB photo, or not of the size that is wished.
+        EdgeretrainError: the network does not take one square RGB photo, or not of the given size.
     """
     shape = getattr(model, "input_shape", None)
     if not (isinstance(shape, tuple) and len(shape) == 4):
         raise EdgeretrainError(
-            f"{path}: takes not one photo but {_shapes(shape)}. Give a network with one image input."
+            f"{path}: takes {_shapes(shape)} instead of one photo. Give a network with one image input."
         )
     height, width, channels = shape[1:]
     if channels not in (3, None):
         raise EdgeretrainError(
-            f"{path}: takes {_shapes(shape)}, not RGB photos with three colours last. Give a network that does."
+            f"{path}: takes {_shapes(shape)}, not RGB photos with the colours last. Give a network that takes "
+            "[size, size, 3]."
         )
     if height != width:
-        raise EdgeretrainError(f"{path}: takes photos of {height} x {width} pixels. Give a network of square photos.")
-    if height is None and wish is None:
+        raise EdgeretrainError(f"{path}: takes photos of {height} x {width} pixels. Give a network for square photos.")
+    if height is None and given is None:
         raise EdgeretrainError(
             f"{path}: takes photos of any size. Give --size, the side in pixels, such as --size 224."
         )
-    if wish is not None and height not in (None, wish):
+    if given is not None and height not in (None, given):
         raise EdgeretrainError(f"{path}: takes photos of {height} x {height} pixels only. Leave out --size.")
-    return int(height or wish or 0)
+    return int(height or given or 0)
 
 
-def _trace(path: Path, model: Any, size: int) -> Graph:
+def _traced(path: Path, model: Any, size: int) -> KerasGraph:
     try:
-        return trace(model, size)
+        with quiet():
+            return keras_graph(model, size, str(path))
+    except EdgeretrainError:
+        raise
     except Exception as error:  # TensorFlow raises whatever its kernels raise
         raise EdgeretrainError(
-            f"{path}: cannot take photos of {size} x {size} pixels ({_told(error)}). Give a larger --size, or the one "
-            "it was trained at."
+            f"{path}: cannot take photos of {size} x {size} pixels ({first_line(error)}). Give a larger --size, or the "
+            "one it was trained at."
         ) from error
 
 
-def _scaling(path: Path, model: Any, size: int, known: Known | None, wish: Scaling | None) -> tuple[Scaling, str]:
+def _pixels(
+    path: Path, cut: CutGraph, graph: KerasGraph, known: Known | None, given: Scaling | None
+) -> tuple[Scaling, str]:
     """How the network wants its pixels, and how that is known.
 
     Raises:
         EdgeretrainError: it cannot be told.
     """
-    if wish is not None:
-        return wish, "given"
-    ask = "Give --scale, such as --scale=-1..1, --scale=0..1 or --scale=0..255: the range it was trained with."
+    if given is not None:
+        return given, "from --scale"
     try:
-        with quiet():
-            own = own_scaling(model, size)
+        own = own_scaling(cut, graph)
     except ValueError as error:
-        raise EdgeretrainError(f"{path}: does not say how it wants its pixels: {error}. {ask}") from error
+        raise unknown_scale(str(path), str(error)) from error
     if own is not None:
         return own, "it scales them itself"
     if known is None:
-        raise EdgeretrainError(f"{path}: does not say how it wants its pixels. {ask}")
+        raise unknown_scale(str(path))
     if known.scaling is None:
         raise EdgeretrainError(
-            f"{path}: is a {known.name}, which wants blue before red and the mean subtracted: no --scale says that. "
-            "Put its preprocessing into the network, or give the --scale it was trained with, if it was another."
+            f"{path}: is a {known.name}, which expects BGR pixels with the mean subtracted. No --scale can express "
+            "that. Put its preprocessing into the network, or give the --scale it was trained with, if it was another."
         )
-    return known.scaling, f"how Keras' {known.name} was trained; --scale says otherwise"
+    return known.scaling, f"as Keras' {known.name} was trained; --scale overrides it"
 
 
 def _shapes(shape: Any) -> str:
-    if isinstance(shape, tuple) and not any(isinstance(one, tuple | list) for one in shape):
+    if isinstance(shape, tuple) and not any(isinstance(part, tuple | list) for part in shape):
         return str(list(shape[1:]))
-    return "several inputs" if shape is not None else "something that it does not tell"
-
-
-def _told(error: Exception, copy: Path | None = None) -> str:
-    """What went wrong, in one line of bearable length, without the name of our copy."""
-    text = first_line(error)
-    if copy is not None:
-        text = text.replace(str(copy), copy.name)
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return "several inputs" if shape is not None else "an input of unknown shape"

@@ -5,13 +5,14 @@ The ranges are those of `preprocess_input` in Keras' `keras/src/applications`.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeretrain.backbone.families import FAMILIES
 from edgeretrain.data.scaling import Scaling
-from edgeretrain.importers.keras_trace import run
+from edgeretrain.importers.graph import CutGraph
+from edgeretrain.importers.keras_graph import KerasGraph
 
 _TF = Scaling.between(-1, 1)
 _TORCH = Scaling.normalized((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
@@ -55,16 +56,19 @@ def known_network(layers: Iterable[str]) -> Known | None:
     return next((known for known in _KNOWN if known.layer in names), None)
 
 
-def own_scaling(model: Any, size: int) -> Scaling | None:
+def own_scaling(cut: CutGraph, graph: KerasGraph) -> Scaling | None:
     """The pixels that a network wants which scales them itself (Rescaling, Normalization ...); None: it does not.
 
     Read off what reaches its first convolution or batch normalisation when the photo is black, and when it is white:
     the pixels that become 0 are somewhere in the middle of the range that it wants, or at its lower end.
 
+    Args:
+        cut: of `graph`, at any place.
+
     Raises:
         ValueError: what reaches it tells nothing: there is no convolution, or its scaling is an unusual one.
     """
-    black, white = _entering(model, size)
+    black, white = _entering(cut, graph)
     factor, offset = float((white - black).mean()) / 255, float(black.mean())
     if abs(factor - 1) < 1e-6 and abs(offset) < 1e-6:
         return None
@@ -76,13 +80,11 @@ def own_scaling(model: Any, size: int) -> Scaling | None:
     raise ValueError(f"it turns 0 into {offset:g} and 255 into {offset + 255 * factor:g}")
 
 
-def _entering(model: Any, size: int) -> Any:
+def _entering(cut: CutGraph, graph: KerasGraph) -> npt.NDArray[np.float32]:
     """The middle of what reaches the first such layer from a black photo and from a white one, `[2,c]`."""
-    import tensorflow as tf
-
-    photos = tf.ones((2, size, size, 3)) * tf.constant([0.0, 255.0])[:, None, None, None]
-    for call in run(model, photos).calls:
+    photos = np.stack([np.full((cut.size, cut.size, 3), value, np.float32) for value in (0, 255)])
+    for call in graph.calls:
         if ("Conv2D" in call.kind or call.kind == "BatchNormalization") and call.input is not None:
-            values = np.asarray(call.input)
+            values = cut.run(call.input, photos)
             return values[:, values.shape[1] // 2, values.shape[2] // 2]
     raise ValueError("it has no convolution")

@@ -72,8 +72,8 @@ def check_operations(nodes: Iterable[Any], what: str, *, saver: bool = False) ->
         definition = op_def_registry.get(node.op)
         if definition is None:
             raise EdgeretrainError(
-                f"{what}: holds the operation {node.op} ({node.name}), which TensorFlow does not have: it needs code "
-                "of its own, which is not run. Give a network of TensorFlow's own operations."
+                f"{what}: holds the operation {node.op} ({node.name}), which TensorFlow does not have. It needs "
+                "custom code, which edgeretrain does not run. Give a network of TensorFlow's own operations."
             )
         if saver and node.op in _SAVER:
             continue
@@ -81,5 +81,5 @@ def check_operations(nodes: Iterable[Any], what: str, *, saver: bool = False) ->
             raise EdgeretrainError(
                 f"{what}: holds the operation {node.op} ({node.name}), which reaches outside the network: such "
                 "operations run code, read or write files, or connect to other machines. A network that holds one is "
-                "not loaded. Export it anew without it."
+                "not loaded. Export it again without it."
             )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides, unknown_scale
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.freezing import Objects, freeze_session_graph
@@ -31,14 +31,16 @@ _HUB_PIXELS = Scaling.between(0, 1)
 _HUB_MODULE = "TensorFlow Hub module"
 
 
-def open_saved_model(path: Path, wishes: Wishes, *, address: str | None = None, hub: bool = False) -> Source:
+def open_saved_model(
+    path: Path, overrides: SourceOverrides, *, address: str | None = None, hub: bool = False
+) -> Source:
     """Open a SavedModel: of TensorFlow 2, of Keras, of Teachable Machine, of TensorFlow 1, or a TensorFlow Hub module.
 
     A module that gives features is used as it is; one that gives class scores is cut before its last dense layer, or
     at the pooling before the dense layers of a network of Keras.
 
     Args:
-        wishes: what the user says of it. `layer` is a signature, `signature:output`, an output, or a tensor.
+        overrides: what the user says of it. `layer` is a signature, `signature:output`, an output, or a tensor.
         address: where it was downloaded from.
         hub: whether that is a TensorFlow Hub handle, so that TensorFlow Hub's conventions hold.
 
@@ -56,7 +58,7 @@ def open_saved_model(path: Path, wishes: Wishes, *, address: str | None = None, 
         signatures[CALL] = call
     if not signatures:
         raise takes_no_photo(graph, what)
-    signature, output, layer = choose(signatures, wishes.layer, what)
+    signature, output, layer = choose(signatures, overrides.layer, what)
     if objects is not None:
         graph_def, signature = objects.frozen(signature.name)
         if layer in signature.outputs:
@@ -64,7 +66,7 @@ def open_saved_model(path: Path, wishes: Wishes, *, address: str | None = None, 
     else:
         wanted = [*signature.outputs.values(), *([layer] if layer is not None else [])]
         graph_def = freeze_session_graph(folder, graph, wanted, what)
-    check_photo(signature, wishes.size, what)
+    check_photo(signature, overrides.size, what)
     end = None
     if layer is not None:
         check_named(layer, signatures, signature, graph_def, what)
@@ -73,13 +75,21 @@ def open_saved_model(path: Path, wishes: Wishes, *, address: str | None = None, 
         output = output or choose_output(signature, what)
         end = signature.outputs[output]
         layer = end if as_it_is else None
-    size = wishes.size or signature.side or hub_size(graph)
-    cut = cut_graph(graph_def, replace(wishes, size=size, layer=layer), what=what, input=signature.photo, output=end)
-    kind, whole = _HUB_MODULE if hub or _is_hub_module(folder, objects) else "SavedModel", cut
-    if objects is not None and kind != _HUB_MODULE and (pooled := _pooling_before(cut, graph_def)) is not None:
-        wishes = replace(wishes, size=size, layer=pooled)
-        cut = cut_graph(graph_def, wishes, what=what, input=signature.photo, output=end)
-    pixels, by = _pixels(cut, graph_def, wishes.scaling, kind, what)
+    size = overrides.size or (hub_size(graph) if signature.side is None else None)
+    whole = cut_graph(
+        graph_def,
+        replace(overrides, size=size, layer=layer),
+        what=what,
+        input=signature.photo,
+        output=end,
+        side=signature.side,
+    )
+    kind, cut = _HUB_MODULE if hub or _is_hub_module(folder, objects) else "SavedModel", whole
+    if objects is not None and kind != _HUB_MODULE and whole.classifier is not None and whole.pooling is not None:
+        # Dense layers of Keras in front of the classifier were trained with it, often on few photos, as Teachable
+        # Machine's are.
+        cut = whole if whole.pooling == whole.layer else whole.at(whole.pooling)
+    pixels, by = _pixels(cut, graph_def, overrides.scaling, kind, what)
     origin = {
         "kind": kind,
         **({"handle": address} if address is not None else {"file": path.name}),
@@ -89,13 +99,13 @@ def open_saved_model(path: Path, wishes: Wishes, *, address: str | None = None, 
         "scale": str(pixels),
     }
     others = _others(whole, cut.layer, [name for name in signature.outputs if name != output])
-    found = (
+    notes = (
         f"{kind}, signature {signature.name}.",
         f"Input: {cut.input}, {cut.size} pixels, values {pixels} ({by}).",
         f"Bottleneck: {cut.layer}, {cut.length:,} values{_cut_off(whole, output)}.{others}",
     )
     card = {"architecture": kind, "source": origin}
-    return Source(cut.network, cut.size, cut.scaling(pixels), cut.parameters, card, found)
+    return Source(cut.network, cut.size, cut.scaling(pixels), cut.parameters, card, notes)
 
 
 def _is_hub_module(folder: Path, objects: Objects | None) -> bool:
@@ -113,17 +123,17 @@ def _saved_model_folder(path: Path) -> Path:
     """
     if (path / GRAPH).is_file():
         return path
-    inside = sorted(one.parent for one in path.glob(f"*/{GRAPH}"))
+    inside = sorted(graph.parent for graph in path.glob(f"*/{GRAPH}"))
     if len(inside) == 1:
         return inside[0]
     if inside:
-        names = ", ".join(one.name for one in inside[:5])
+        names = ", ".join(folder.name for folder in inside[:5])
         raise EdgeretrainError(f"{path}: holds several SavedModels: {names}. Give the folder of one of them.")
-    raise EdgeretrainError(f"{path}: holds no {GRAPH}, so it is no SavedModel. {_what_else(path)}")
+    raise EdgeretrainError(f"{path}: is not a SavedModel: it has no {GRAPH}. {_what_else(path)}")
 
 
 def _what_else(path: Path) -> str:
-    names = sorted(one.name for one in path.iterdir())
+    names = sorted(entry.name for entry in path.iterdir())
     for ending in (".keras", ".h5", ".hdf5", ".pb", ".tflite"):
         if networks := [name for name in names if name.lower().endswith(ending)]:
             return f"It holds {networks[0]}: give that file, --from {path / networks[0]}."
@@ -136,38 +146,25 @@ def _what_else(path: Path) -> str:
     return "Give the folder that export wrote, with saved_model.pb and variables in it."
 
 
-def _pixels(cut: CutGraph, graph_def: Any, wish: Scaling | None, kind: str, what: str) -> tuple[Scaling, str]:
+def _pixels(cut: CutGraph, graph_def: Any, given: Scaling | None, kind: str, what: str) -> tuple[Scaling, str]:
     """How the network wants its pixels, and who says so.
 
     Raises:
         EdgeretrainError: nobody does.
     """
-    if wish is not None:
-        return wish, "as you said"
+    if given is not None:
+        return given, "from --scale"
     scales_itself = cut.pixels is not None and (cut.pixels == _RAW or cut.scaling(_RAW) != _RAW)
     if cut.pixels is not None and (scales_itself or kind != _HUB_MODULE):
         return cut.pixels, cut.pixels_by
     if kind == _HUB_MODULE:
-        return _HUB_PIXELS, "TensorFlow Hub's convention; --scale says otherwise"
+        return _HUB_PIXELS, "TensorFlow Hub's convention; --scale overrides it"
     # Keras 3 numbers the layers of a network that is used twice: conv_pw_13_1.
     parts = {part for node in graph_def.node for part in node.name.split("/")}
     known = known_network(parts | {re.sub(r"_\d+$", "", part) for part in parts})
     if known is not None and known.scaling is not None:
-        return known.scaling, f"as Keras' {known.name} is trained; --scale says otherwise"
-    raise EdgeretrainError(
-        f"{what}: does not say how it wants its pixels. Give --scale, such as --scale=-1..1, --scale=0..1 or "
-        "--scale=0..255: the range it was trained with."
-    )
-
-
-def _pooling_before(cut: CutGraph, graph_def: Any) -> str | None:
-    """The last pooling in front of the dense layers, if there are more of them than the classifier: in a network of
-    Keras they were trained with it, often on few photos, as Teachable Machine's are."""
-    if cut.classifier is None:
-        return None
-    operations = {node.name: node.op for node in graph_def.node}
-    inputs = [one.tensor for one in cut.candidates if operations[one.tensor.partition(":")[0]] in ("AvgPool", "Mean")]
-    return inputs[-1] if inputs and inputs[-1] != cut.layer else None
+        return known.scaling, f"as Keras' {known.name} was trained; --scale overrides it"
+    raise unknown_scale(what)
 
 
 def _cut_off(whole: CutGraph, output: str | None) -> str:
@@ -178,7 +175,7 @@ def _cut_off(whole: CutGraph, output: str | None) -> str:
 
 def _others(whole: CutGraph, layer: str, outputs: list[str]) -> str:
     """What else could be the bottleneck."""
-    names = [*outputs, *(f"{one.tensor} ({one.length:,})" for one in whole.candidates if one.tensor != layer)]
+    names = [*outputs, *(f"{other.tensor} ({other.length:,})" for other in whole.candidates if other.tensor != layer)]
     more = ", ..." if len(names) > 8 else ""
     return f" --layer could also be {', '.join(names[:8])}{more}." if names else ""
 

@@ -55,17 +55,17 @@ def read_graph(folder: Path, what: str) -> Any:
         ) from error
     if not saved.meta_graphs:
         raise EdgeretrainError(f"{what}: its {GRAPH} is empty. Copy, download or export it again.")
-    graphs = {tuple(sorted(one.meta_info_def.tags)): one for one in saved.meta_graphs}
+    graphs = {tuple(sorted(meta.meta_info_def.tags)): meta for meta in saved.meta_graphs}
     for tags in ((), ("serve",)):
         if tags in graphs:
             return graphs[tags]
-    serving = [one for tags, one in graphs.items() if "serve" in tags]
+    serving = [meta for tags, meta in graphs.items() if "serve" in tags]
     found = serving or list(graphs.values())
     if len(found) == 1:
         return found[0]
     raise EdgeretrainError(
-        f"{what}: holds graphs for {'; '.join(', '.join(tags) for tags in graphs)}, and none for serving alone. Export "
-        "it anew for inference, with the tag serve."
+        f"{what}: has graphs for {'; '.join(', '.join(tags) for tags in graphs)}, but none for serving alone. Export "
+        "it again for inference, with the tag serve."
     )
 
 
@@ -113,7 +113,7 @@ def choose(found: Mapping[str, Signature], layer: str | None, what: str) -> tupl
     else:
         if len(found) > 1:
             raise EdgeretrainError(
-                f"{what}: has several signatures that take a photo: {', '.join(found)}. Say which with --layer NAME, "
+                f"{what}: has several signatures that take a photo: {', '.join(found)}. Choose one with --layer NAME, "
                 "or --layer NAME:OUTPUT."
             )
         (signature,) = found.values()
@@ -133,8 +133,8 @@ def choose_output(signature: Signature, what: str) -> str:
         return names[0] if len(names) == 1 else "default"
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     raise EdgeretrainError(
-        f"{what}: the signature {signature.name} has several outputs: {shown}. Say with --layer OUTPUT which one holds "
-        "the features."
+        f"{what}: the signature {signature.name} has several outputs: {shown}. Choose the one with the "
+        "features with --layer OUTPUT."
     )
 
 
@@ -157,7 +157,7 @@ def check_photo(signature: Signature, size: int | None, what: str) -> None:
     """
     if signature.batch not in (None, 1):
         raise EdgeretrainError(
-            f"{what}: takes {signature.batch} photos at a time, and a backbone takes one. Export it anew for any "
+            f"{what}: takes {signature.batch} photos at a time, but a backbone takes one. Export it again for any "
             "number of photos, or for one."
         )
     if size is not None and signature.side not in (None, size):
@@ -174,7 +174,8 @@ def check_named(layer: str, found: Mapping[str, Signature], chosen: Signature, g
     """
     if any(node.name == layer.partition(":")[0] for node in graph_def.node):
         return
-    names = [*found, *chosen.outputs, *(f"{one.name}:{output}" for one in found.values() for output in one.outputs)]
+    both = (f"{signature.name}:{output}" for signature in found.values() for output in signature.outputs)
+    names = [*found, *chosen.outputs, *both]
     if near := difflib.get_close_matches(layer, names, 3, 0.6):
         raise EdgeretrainError(
             f"{what}: has no signature, output or tensor {layer!r} (--layer). Did you mean {' or '.join(near)}?"
@@ -237,7 +238,7 @@ def _takes_photo(info: Any) -> bool:
 
 def batch_and_side(shape: Sequence[int | None]) -> tuple[int | None, int | None]:
     """How many photos a tensor of this shape takes, and how large; that they are square is looked at in the graph."""
-    known = [one if one is not None and one > 0 else None for one in shape]
+    known = [length if length is not None and length > 0 else None for length in shape]
     return (known[0], known[1] or known[2]) if len(known) == 4 else (None, None)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.progress import Progress, silent
 
@@ -17,43 +17,43 @@ KINDS = (
 )
 
 
-def open_source(source: str, wishes: Wishes, *, progress: Progress = silent) -> Source:
+def open_source(source: str, overrides: SourceOverrides, *, progress: Progress = silent) -> Source:
     """Open whatever `source` names.
 
     Args:
         source: a path or a handle: KINDS.
-        wishes: what the user says of it; the rest is read from it.
+        overrides: what the user says of it; the rest is read from it.
 
     Raises:
         EdgeretrainError: there is no such thing; it is damaged; it has no image input; where to cut it, its size or
             its scale cannot be told and must be said; it would run code of its own.
     """
     if "://" in source:
-        return _open_address(source, wishes, progress)
+        return _open_address(source, overrides, progress)
     path = Path(source).expanduser()
     if path.is_dir():
         from edgeretrain.importers.saved_model import open_saved_model
 
-        return open_saved_model(path, wishes)
+        return open_saved_model(path, overrides)
     if not path.is_file():
         raise EdgeretrainError(f"{source}: no such file or folder. Give --from {KINDS}.")
     suffix = path.suffix.lower()
     if suffix in (".keras", ".h5", ".hdf5"):
         from edgeretrain.importers.keras_file import open_keras_file
 
-        return open_keras_file(path, wishes)
+        return open_keras_file(path, overrides)
     if suffix == ".pb":
         from edgeretrain.importers.frozen_graph import open_frozen_graph
 
-        return open_frozen_graph(path, wishes)
+        return open_frozen_graph(path, overrides)
     if suffix in (".tflite", ".lite"):
         from edgeretrain.importers.tflite_file import open_tflite_file
 
-        return open_tflite_file(path, wishes)
-    raise EdgeretrainError(f"{source}: not known as the name of a network. Give --from {KINDS}.")
+        return open_tflite_file(path, overrides)
+    raise EdgeretrainError(f"{source}: is not a kind of network file that edgeretrain knows. Give --from {KINDS}.")
 
 
-def _open_address(address: str, wishes: Wishes, progress: Progress) -> Source:
+def _open_address(address: str, overrides: SourceOverrides, progress: Progress) -> Source:
     """Open what a handle or another address names; its card says which."""
     from edgeretrain.importers.hub import ARCHIVES, fetch, public_address
 
@@ -62,6 +62,6 @@ def _open_address(address: str, wishes: Wishes, progress: Progress) -> Source:
         from edgeretrain.importers.saved_model import open_saved_model
 
         is_handle = not urlsplit(address).path.lower().endswith(ARCHIVES)
-        return open_saved_model(path, wishes, address=public, hub=is_handle)
-    source = open_source(str(path), wishes, progress=progress)
+        return open_saved_model(path, overrides, address=public, hub=is_handle)
+    source = open_source(str(path), overrides, progress=progress)
     return replace(source, card={**source.card, "source": {**source.card.get("source", {}), "handle": public}})

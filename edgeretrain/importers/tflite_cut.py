@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.flatbuffer import schema
@@ -51,21 +51,21 @@ class Cut:
     found: tuple[str, ...]
 
 
-def find_entry(graph: Graph, wishes: Wishes) -> Entry:
+def find_entry(graph: Graph, overrides: SourceOverrides) -> Entry:
     """Where the photo enters, its size and its scale.
 
     Args:
-        wishes: size and scaling as the user says them.
+        overrides: size and scaling as the user says them.
 
     Raises:
         EdgeretrainError: there is no one image input; its size or scale cannot be told, or is not as the user says.
     """
-    if wishes.input is not None:
+    if overrides.input is not None:
         raise EdgeretrainError(f"{graph.path}: --input is for frozen graphs. A .tflite file says itself what it takes.")
     photo = _photo(graph)
-    size = _size(graph, graph.tensors[photo], wishes.size)
+    size = _size(graph, graph.tensors[photo], overrides.size)
     chain = _leading(graph, photo)
-    given, said = _given(graph, photo, chain, wishes.scaling)
+    given, said = _given(graph, photo, chain, overrides.scaling)
     scaling = given
     lines = [f"Input: {graph.tensors[photo].name}, {size} pixels, values {given} ({said})."]
     if np.any(chain.factor != 1) or np.any(chain.offset != 0):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.importers.tflite_cut import Cut, Entry, averaged_map, find_cut, find_entry
@@ -31,7 +31,7 @@ ALIKE = 0.9
 _LONG = 4096
 
 
-def open_tflite_file(path: Path, wishes: Wishes) -> Source:
+def open_tflite_file(path: Path, overrides: SourceOverrides) -> Source:
     """A `.tflite` file as a source.
 
     Raises:
@@ -41,8 +41,8 @@ def open_tflite_file(path: Path, wishes: Wishes) -> Source:
     import tensorflow as tf
 
     graph = Graph(path)
-    entry = find_entry(graph, wishes)
-    cut = find_cut(graph, entry, wishes.layer)
+    entry = find_entry(graph, overrides)
+    cut = find_cut(graph, entry, overrides.layer)
     # An average over all places is made anew: in the one way that the int8 backbone's refinement knows.
     feature_map = averaged_map(graph, cut.tensor)
     end = cut.tensor if feature_map is None else feature_map

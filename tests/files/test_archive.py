@@ -68,7 +68,18 @@ def test_modes_are_not_taken_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", [tar, zipped])
 @pytest.mark.parametrize(
-    "name", ["../evil", "a/../../evil", "/evil", "..\\evil", "C:\\evil", "c:/evil", "//server/share/evil", "\\evil"]
+    "name",
+    [
+        "../evil",
+        "a/../../evil",
+        "/evil",
+        "..\\evil",
+        "C:\\evil",
+        "c:/evil",
+        "//server/share/evil",
+        "\\evil",
+        "good/C:evil",
+    ],
 )
 def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, pack: Callable[..., Path], name: str) -> None:
     inside = tmp_path / "deep" / "deeper"
@@ -107,10 +118,10 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", [tar, zipped])
 def test_a_bomb_is_stopped(tmp_path: Path, pack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_BYTES", 1 << 20)
     packed = pack(tmp_path / "a", {"one": bytes(700_000), "two": bytes(700_000)})
-    with pytest.raises(EdgeretrainError, match=r"is larger than .* when unpacked"):
-        unpack(packed, tmp_path / "out", "module")
+    for keep in (lambda path: path, lambda path: path if path.name == "one" else None):
+        with pytest.raises(EdgeretrainError, match=r"is larger than .* when unpacked"):
+            unpack(packed, tmp_path / "out", "module", max_bytes=1 << 20, keep=keep)
     assert sum(len(content) for content in read(tmp_path / "out").values()) <= 1 << 20
     monkeypatch.setattr(archive, "MAX_MEMBERS", 2)
     packed = pack(tmp_path / "b", {"one": b"", "two": b"", "three": b""})
@@ -140,3 +151,33 @@ def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
         unpack(tar(tmp_path / "a", {}), tmp_path / "out", "module")
     with pytest.raises(EdgeretrainError, match=r"module: .*No such file"):
         unpack(tmp_path / "missing", tmp_path / "out", "module")
+
+
+def test_only_what_is_kept_is_written_where_it_is_wanted(tmp_path: Path) -> None:
+    packed = tar(tmp_path / "a", {"top/a.jpg": b"a", "top/b.txt": b"b", "c.jpg": b"c"}, special("top", tarfile.DIRTYPE))
+    unpack(
+        packed,
+        tmp_path / "out",
+        "photos",
+        keep=lambda path: path.relative_to("top") if path.match("top/*.jpg") else None,
+    )
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["a.jpg"]
+
+
+def test_progress_rises_to_the_size_of_the_archive(tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    packed = tar(tmp_path / "a", {str(number): bytes(number) * 50_000 for number in range(9)}, mode="w")
+    unpack(packed, tmp_path / "out", "module", step="Unpacking", progress=lambda *step: seen.append(step))
+    size = packed.stat().st_size
+    assert seen[-1] == ("Unpacking", size, size)
+    assert len(seen) > 3
+    assert [done for _, done, _ in seen] == sorted({done for _, done, _ in seen})
+
+
+def test_a_wrong_checksum_of_gzip_is_damage(tmp_path: Path) -> None:
+    packed = tar(tmp_path / "a", CONTENT)
+    content = bytearray(packed.read_bytes())
+    content[-8] ^= 1
+    packed.write_bytes(content)
+    with pytest.raises(EdgeretrainError, match=r"^module: is damaged.*Get it again\.$"):
+        unpack(packed, tmp_path / "out", "module", ways_out="Get it again.")

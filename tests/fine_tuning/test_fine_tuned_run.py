@@ -206,14 +206,19 @@ def test_a_file_of_the_users_own_learns(textures: Path, small_backbone: Path, ho
 def test_a_backbone_from_elsewhere_learns_in_all_precisions(
     textures: Path, small_backbone: Path, home: Path, tmp_path: Path
 ) -> None:
-    from edgeretrain.backbone.source import Wishes
+    from edgeretrain.backbone.source import SourceOverrides
     from edgeretrain.importers.build import build_from_source
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGERETRAIN_CACHE", str(tmp_path))
-        wishes = Wishes(scaling=Scaling.between(0, 255))
+        overrides = SourceOverrides(scaling=Scaling.between(0, 255))
         build_from_source(
-            "elsewhere", str(small_backbone), PRECISIONS, wishes=wishes, calibration=None, out=tmp_path / "backbones"
+            "elsewhere",
+            str(small_backbone),
+            PRECISIONS,
+            overrides=overrides,
+            calibration=None,
+            out=tmp_path / "backbones",
         )
         report = retrain(textures, tmp_path / "run", preset="elsewhere", precisions=PRECISIONS, fine_tune=OWN)
         frozen = {one: find_backbone("elsewhere", one).digest for one in PRECISIONS}

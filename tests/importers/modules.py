@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides
 from edgeretrain.importers.saved_model import open_saved_model
 
 Row = npt.NDArray[np.float32]
@@ -177,9 +177,9 @@ def write_small(folder: Path, **named: Any) -> Path:
     return folder
 
 
-def opened(path: Path, **wishes: Any) -> Source:
+def opened(path: Path, **overrides: Any) -> Source:
     """A SavedModel as a source, with what the user says of it."""
-    return open_saved_model(path, Wishes(**wishes))
+    return open_saved_model(path, SourceOverrides(**overrides))
 
 
 def row(source: Source, value: float = 0.3) -> Row:

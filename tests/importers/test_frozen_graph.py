@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.old_graphs import download_nudity, graph_of, photos, run, slim, slim_body, write
 
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 
@@ -52,7 +52,7 @@ def test_a_poets_graph_becomes_a_backbone_that_retrains(nudity: Path, tmp_path: 
     set_of_photos = real_photos(tmp_path / "trashnet", "trashnet", 20)
     out = tmp_path / "backbones"
     built, found = build_from_source(
-        "poets", str(nudity), ["float32", "int8"], wishes=Wishes(), calibration=None, out=out
+        "poets", str(nudity), ["float32", "int8"], overrides=SourceOverrides(), calibration=None, out=out
     )
     assert found[0] == "Input: input:0, 224 pixels, values -1..1 (as slim's MobileNet is trained)."
     assert found[1].startswith(f"Bottleneck: {POOLED}, 1,024 values. --layer could also be ")
@@ -88,9 +88,11 @@ def test_a_poets_graph_becomes_a_backbone_that_retrains(nudity: Path, tmp_path: 
 
 def test_what_is_said_goes_first(tmp_path: Path) -> None:
     path = write(graph_of(slim), tmp_path / "slim.pb")
-    source = open_source(str(path), Wishes(scaling=Scaling.between(0, 1), layer="MobilenetV1/Predictions/Reshape"))
-    assert source.found[0] == "Input: input:0, 32 pixels, values 0..1 (as you said)."
-    assert "Reshape:0, 1,001 values" in source.found[1]
+    source = open_source(
+        str(path), SourceOverrides(scaling=Scaling.between(0, 1), layer="MobilenetV1/Predictions/Reshape")
+    )
+    assert source.notes[0] == "Input: input:0, 32 pixels, values 0..1 (from --scale)."
+    assert "Reshape:0, 1,001 values" in source.notes[1]
     expected = run(graph_of(slim), "input:0", "MobilenetV1/Predictions/Reshape:0", Scaling.between(0, 1)(photos()))
     np.testing.assert_allclose(run_source(source, photos()), expected, atol=1e-4)
     assert source.card["source"]["scale"] == "0..1"
@@ -102,9 +104,9 @@ def unknown_scale(tf: Any) -> None:
 
 def test_a_scale_that_nothing_tells_must_be_said(tmp_path: Path) -> None:
     path = write(graph_of(unknown_scale), tmp_path / "net.pb")
-    with pytest.raises(EdgeretrainError, match=r"net\.pb: nothing in it says .* x:0\. .*--scale=-1\.\.1"):
-        open_source(str(path), Wishes())
-    assert open_source(str(path), Wishes(scaling=Scaling.between(-1, 1))).size == 32
+    with pytest.raises(EdgeretrainError, match=r"net\.pb: does not say which pixel values .*x:0.* --scale=-1\.\.1"):
+        open_source(str(path), SourceOverrides())
+    assert open_source(str(path), SourceOverrides(scaling=Scaling.between(-1, 1))).size == 32
 
 
 def trained_for_int8(tf: Any) -> None:
@@ -120,7 +122,7 @@ def trained_for_int8(tf: Any) -> None:
 def test_fake_quantization_is_left_out(tmp_path: Path) -> None:
     path = write(graph_of(trained_for_int8), tmp_path / "quant.pb")
     built, found = build_from_source(
-        "quant", str(path), ["float32", "int8"], wishes=Wishes(), calibration=None, out=tmp_path
+        "quant", str(path), ["float32", "int8"], overrides=SourceOverrides(), calibration=None, out=tmp_path
     )
     assert found[1].startswith("Bottleneck: pool:0, 24 values.")
     assert "fake quantization is left out" in found[2]
@@ -150,8 +152,8 @@ def _checkpoint_graph() -> bytes:
 FILES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "empty": (lambda: b"", ("is empty",)),
     "cut off": (lambda: graph_of(slim).SerializeToString()[:-1000], ("cut off or damaged",)),
-    "noise": (lambda: np.random.default_rng(0).bytes(5000), ("is no frozen TensorFlow graph",)),
-    "a photo": (lambda: b"\xff\xd8\xff\xe0" + bytes(500), ("is no frozen TensorFlow graph",)),
+    "noise": (lambda: np.random.default_rng(0).bytes(5000), ("is not a frozen TensorFlow graph",)),
+    "a photo": (lambda: b"\xff\xd8\xff\xe0" + bytes(500), ("is not a frozen TensorFlow graph",)),
     "text": (lambda: str(graph_of(slim)).encode(), ("a graph as text", "binary .pb")),
     "SavedModel": (_saved_model, ("SavedModel", "Give the folder")),
     "checkpoint": (_checkpoint_graph, (".meta", "freeze_graph")),
@@ -168,7 +170,7 @@ def test_files_that_are_no_frozen_graph(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "old.pb"
     path.write_bytes(make())
     with pytest.raises(EdgeretrainError) as error:
-        open_source(str(path), Wishes())
+        open_source(str(path), SourceOverrides())
     for word in ("old.pb", *words):
         assert word in str(error.value)
 
@@ -180,4 +182,4 @@ def test_every_cut_is_told(tmp_path: Path) -> None:
     for length in range(1, len(data), len(data) // 40):
         path.write_bytes(data[:length])
         with pytest.raises(EdgeretrainError, match=r"old\.pb"):
-            open_source(str(path), Wishes())
+            open_source(str(path), SourceOverrides())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.old_graphs import SIZE, graph_of, hub, inception_graph, photos, poets_graph, run, slim, slim_body, without
 
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 
@@ -21,8 +21,8 @@ POOLED = "MobilenetV1/Logits/AvgPool_1a/AvgPool:0"
 SCORES = "MobilenetV1/Predictions/Reshape:0"
 
 
-def cut(graph_def: Any, wishes: Wishes | None = None, **known: str) -> CutGraph:
-    return cut_graph(graph_def, wishes or Wishes(), what="old.pb", **known)
+def cut(graph_def: Any, overrides: SourceOverrides | None = None, **known: str) -> CutGraph:
+    return cut_graph(graph_def, overrides or SourceOverrides(), what="old.pb", **known)
 
 
 def bottlenecks(found: CutGraph, pixels: Scaling) -> np.ndarray:
@@ -30,9 +30,9 @@ def bottlenecks(found: CutGraph, pixels: Scaling) -> np.ndarray:
     return np.concatenate([np.asarray(found.network(scaling(one[None]))) for one in photos(found.size)])
 
 
-def refused(graph_def: Any, wishes: Wishes | None = None, *, says: tuple[str, ...], **known: str) -> None:
+def refused(graph_def: Any, overrides: SourceOverrides | None = None, *, says: tuple[str, ...], **known: str) -> None:
     with pytest.raises(EdgeretrainError) as error:
-        cut(graph_def, wishes, **known)
+        cut(graph_def, overrides, **known)
     for word in ("old.pb", *says):
         assert word in str(error.value), error.value
     assert "\n" not in str(error.value)
@@ -105,7 +105,7 @@ def test_parameters_are_those_of_the_bottleneck() -> None:
 
 def test_the_scores_can_be_the_bottleneck() -> None:
     graph_def = poets_graph()
-    found = cut(graph_def, Wishes(layer="MobilenetV1/Predictions/Reshape"))
+    found = cut(graph_def, SourceOverrides(layer="MobilenetV1/Predictions/Reshape"))
     assert (found.layer, found.length, found.classifier) == (SCORES, 1001, None)
     pixels = Scaling.between(-1, 1)
     expected = run(graph_def, "input:0", SCORES, pixels(photos()))
@@ -115,7 +115,7 @@ def test_the_scores_can_be_the_bottleneck() -> None:
 def test_a_map_is_averaged() -> None:
     graph_def = graph_of(slim)
     layer = "MobilenetV1/MobilenetV1/Conv2d_1/Relu6:0"
-    found = cut(graph_def, Wishes(layer=layer))
+    found = cut(graph_def, SourceOverrides(layer=layer))
     assert found.length == 8
     pixels = Scaling.between(-1, 1)
     maps = run(graph_def, "input:0", layer, pixels(photos())).reshape(3, 8, 8, 8)
@@ -123,14 +123,14 @@ def test_a_map_is_averaged() -> None:
 
 
 def test_another_size_is_taken_where_the_pooling_allows() -> None:
-    found = cut(graph_of(slim), Wishes(size=48, layer="MobilenetV1/MobilenetV1/Conv2d_2/Relu6"))
+    found = cut(graph_of(slim), SourceOverrides(size=48, layer="MobilenetV1/MobilenetV1/Conv2d_2/Relu6"))
     assert (found.size, found.length) == (48, 24)
-    refused(graph_of(slim), Wishes(size=48, layer=SCORES), says=("48", "made for 32", "leave --size out"))
+    refused(graph_of(slim), SourceOverrides(size=48, layer=SCORES), says=("48", "made for 32", "leave --size out"))
 
 
 def test_the_user_names_the_input() -> None:
     graph_def = inception_graph()
-    found = cut(graph_def, Wishes(input="Mul", size=SIZE))
+    found = cut(graph_def, SourceOverrides(input="Mul", size=SIZE))
     assert (found.input, found.pixels) == ("Mul:0", Scaling.normalized((128.0,), (128.0,)))
     scaled = bottlenecks(found, Scaling.normalized((128.0,), (128.0,)))
     np.testing.assert_allclose(scaled, bottlenecks(cut(graph_def), Scaling.between(0, 255)), atol=1e-5)
@@ -284,7 +284,7 @@ def test_refused(what: str) -> None:
     ("operation", "words"),
     [
         ("QuantizedConv2D", ("rewritten to 8 bits", "quantize_graph.py", "--precision int8")),
-        ("FancyLayer", ("custom operation", "FancyLayer", "code of its own")),
+        ("FancyLayer", ("custom operation", "FancyLayer", "run custom code")),
         ("WriteFile", ("WriteFile", "only arithmetic")),
     ],
 )
@@ -316,15 +316,15 @@ def test_what_lies_beside_the_way_does_not_matter() -> None:
     ],
 )
 def test_a_layer_that_cannot_be(layer: str, words: tuple[str, ...]) -> None:
-    refused(graph_of(slim), Wishes(layer=layer), says=words)
+    refused(graph_of(slim), SourceOverrides(layer=layer), says=words)
 
 
 def test_an_input_that_is_not_there() -> None:
-    refused(graph_of(slim), Wishes(input="imput"), says=("'imput' (--input)", "Did you mean input?"))
+    refused(graph_of(slim), SourceOverrides(input="imput"), says=("'imput' (--input)", "Did you mean input?"))
 
 
 def test_a_size_that_the_pooling_cannot_take() -> None:
-    refused(graph_of(slim), Wishes(size=16), says=("16", "made for 32"))
+    refused(graph_of(slim), SourceOverrides(size=16), says=("16", "made for 32"))
 
 
 def test_damage() -> None:
@@ -335,7 +335,7 @@ def test_damage() -> None:
     circle = graph_of(slim)
     (first,) = (one for one in circle.node if one.name == "MobilenetV1/MobilenetV1/Conv2d_0/convolution")
     first.input[1] = "MobilenetV1/MobilenetV1/Conv2d_0/Relu6"
-    refused(circle, says=("runs in a circle",))
+    refused(circle, says=("has a loop at",))
 
 
 def spoilt(graph_def: Any, rng: np.random.Generator) -> Any:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.hub import download_address, fetch
 from edgeretrain.importers.sources import open_source
@@ -206,7 +206,7 @@ def test_what_is_no_module_says_why(
         server.pages["/google/net/1"] = page
     handle = f"{server.url}/google/net/1"
     with pytest.raises(EdgeretrainError, match=reason) as caught:
-        open_source(handle, Wishes())
+        open_source(handle, SourceOverrides())
     assert handle in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not any("evil" in path.name for path in tmp_path.rglob("*"))
@@ -246,8 +246,8 @@ def test_without_a_network_the_way_out_is_named() -> None:
 
 @pytest.mark.parametrize("handle", ["gs://bucket/module", "ftp://a.org/m.tgz", "https://", "file:///etc/passwd"])
 def test_other_addresses_are_refused(handle: str) -> None:
-    with pytest.raises(EdgeretrainError, match="not an address that can be downloaded from"):
-        open_source(handle, Wishes())
+    with pytest.raises(EdgeretrainError, match="is not an address to download from"):
+        open_source(handle, SourceOverrides())
 
 
 def test_a_cache_that_cannot_be_written_says_so(

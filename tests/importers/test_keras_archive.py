@@ -50,10 +50,10 @@ def test_members_that_lead_out_of_the_archive_are_refused(tmp_path: Path, copies
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ("{", "its configuration is no JSON"),
-        ("[" * 100_000, "its configuration is no JSON"),
-        ([], "its configuration is not that of a network"),
-        ({"class_name": "Sequential"}, "its configuration is not that of a network"),
+        ("{", "its configuration is not valid JSON"),
+        ("[" * 100_000, "its configuration is not valid JSON"),
+        ([], "its configuration does not describe a network"),
+        ({"class_name": "Sequential"}, "its configuration does not describe a network"),
         ({"class_name": "Lambda", "config": {}}, r"holds a Python function.*runs no code from a file"),
     ],
 )

@@ -11,7 +11,7 @@ from support.hdf5_files import WAYS, damaged, lead_out
 
 from edgeretrain.backbone.build import run_source
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.build import build_from_source
@@ -30,7 +30,7 @@ from importers.modules import weights
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("own_cache")]
 
-SAID = Wishes(scaling=Scaling.between(0, 1))
+SAID = SourceOverrides(scaling=Scaling.between(0, 1))
 """What must be said of a network that is nobody's."""
 
 
@@ -40,8 +40,16 @@ def photos_of(trash: Path, size: int) -> npt.NDArray[np.uint8]:
     return np.stack([load_pixels(photo, size) for photo in sorted(trash.rglob("*.jpg"))[::30]])
 
 
-def opened(path: Path, wishes: Wishes = Wishes()) -> Source:
-    return open_source(str(path), wishes)
+def opened(path: Path, overrides: SourceOverrides = SourceOverrides()) -> Source:
+    return open_source(str(path), overrides)
+
+
+def assert_like_keras(source: Source, model: Any, white: float) -> None:
+    """The source gives what a Keras model gives for photos whose white is `white`."""
+    photos = np.random.default_rng(0).integers(0, 256, (2, source.size, source.size, 3), dtype=np.uint8)
+    expected = np.asarray(model(photos * np.float32(white / 255), training=False)).reshape(len(photos), -1)
+    assert expected.std() > 0
+    np.testing.assert_allclose(run_source(source, photos), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
 def retrained(path: Path, model: Any, features: str, trash: Path, tmp_path: Path) -> list[str]:
@@ -49,7 +57,12 @@ def retrained(path: Path, model: Any, features: str, trash: Path, tmp_path: Path
     from edgeretrain.training.retrain import retrain
 
     (backbone,), _ = build_from_source(
-        "my_net", str(path), ["float32"], wishes=Wishes(), calibration=None, out=tmp_path / "cache" / "backbones"
+        "my_net",
+        str(path),
+        ["float32"],
+        overrides=SourceOverrides(),
+        calibration=None,
+        out=tmp_path / "cache" / "backbones",
     )
     report = retrain(trash, tmp_path / "run", preset="my_net", precisions=["float32"])
     assert report["preset"] == "my_net"
@@ -85,9 +98,9 @@ def test_what_teachable_machine_wrote_with_keras_2(trash: Path, tmp_path: Path) 
     with pytest.raises(Exception, match="groups"):
         keras().models.load_model(path, compile=False)
     source = opened(path)
-    assert source.found == (
+    assert source.notes == (
         "Keras file, MobileNet V2.",
-        "Input: 96 pixels, values -1..1 (how Keras' MobileNet V2 was trained; --scale says otherwise).",
+        "Input: 96 pixels, values -1..1 (as Keras' MobileNet V2 was trained; --scale overrides it).",
         "Bottleneck: features/global_average_pooling2d, 1,280 values.",
     )
     assert source.parameters == 410_208
@@ -167,7 +180,7 @@ def test_the_pooling_inside_a_block_is_not_the_bottleneck(tmp_path: Path) -> Non
     values = k.layers.Multiply(name="excited")([values, gate])
     source = opened(written(k.Model(photo, values), tmp_path / "a.keras"), SAID)
     assert source.card["source"]["layer"] == "its output"
-    assert source.found[2] == "Bottleneck: its output, 8 values, the average of 30 x 30 positions."
+    assert source.notes[2] == "Bottleneck: its output, 8 values, the average of 30 x 30 positions."
     scores = k.layers.Dense(2, name="classes")(k.layers.Flatten(name="flat")(k.layers.MaxPooling2D(10)(values)))
     assert opened(written(k.Model(photo, scores), tmp_path / "b.keras"), SAID).card["source"]["layer"] == "flat"
     convolved = k.layers.Conv2D(2, 1, name="scores")(k.layers.Conv2D(5, 30, name="last")(values))
@@ -182,17 +195,17 @@ def test_a_layer_can_be_named_also_inside(tmp_path: Path) -> None:
     inner.name = "inner"
     path = written(small(inner, k.layers.Flatten(), k.layers.Dense(3, name="first")), tmp_path / "net.keras")
     photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    source = opened(path, Wishes(scaling=SAID.scaling, layer="second"))
+    source = opened(path, SourceOverrides(scaling=SAID.scaling, layer="second"))
     assert source.card["source"]["layer"] == "inner/second"
     expected = np.asarray(inner(photos / np.float32(255))).mean(axis=(1, 2))
     np.testing.assert_allclose(run_source(source, photos), expected, atol=1e-5)
-    assert opened(path, Wishes(scaling=SAID.scaling, layer="inner/first")).parameters == 4 * 27 + 4
+    assert opened(path, SourceOverrides(scaling=SAID.scaling, layer="inner/first")).parameters == 4 * 27 + 4
     for layer, message in (
         ("secnd", r"no layer secnd\. Nearest: inner/second"),
         ("inner/third", r"no layer inner/third\. Nearest: inner/first"),
     ):
         with pytest.raises(EdgeretrainError, match=message):
-            opened(path, Wishes(scaling=SAID.scaling, layer=layer))
+            opened(path, SourceOverrides(scaling=SAID.scaling, layer=layer))
 
 
 def test_dropout_and_augmentation_do_nothing(tmp_path: Path) -> None:
@@ -202,8 +215,105 @@ def test_dropout_and_augmentation_do_nothing(tmp_path: Path) -> None:
         k.layers.GlobalAveragePooling2D(), k.layers.Dropout(0.9), k.layers.Dense(2)
     )  # fmt: skip
     source = opened(written(model, tmp_path / "net.keras"), SAID)
+    plain = k.Sequential([k.Input((32, 32, 3)), *model.layers[2:4]])
+    assert_like_keras(source, plain, 1)
+
+
+def test_names_are_layers_not_operations(tmp_path: Path) -> None:
+    """The second time that a layer is called, Keras names its operations as if they were the layer `values_1`'s."""
+    k = keras()
+    photo = k.Input((32, 32, 3))
+    shared = k.layers.Conv2D(3, 3, name="values")
+    values = k.layers.Conv2D(5, 3, name="values_1")(shared(shared(photo)))
+    pooled = k.layers.GlobalAveragePooling2D(name="pooled")(values)
+    model = k.Model(photo, k.layers.Dense(2, name="values_2")(pooled))
+    path = written(model, tmp_path / "net.keras")
+    for layer, length, features in (
+        ("values", 3, shared(shared(photo))),
+        ("values_1", 5, values),
+        ("values_2", 2, None),
+    ):
+        source = opened(path, SourceOverrides(scaling=SAID.scaling, layer=layer))
+        assert (source.card["source"]["layer"], f" {length} values" in source.notes[2]) == (layer, True)
+        averaged = model.output if features is None else k.layers.GlobalAveragePooling2D()(features)
+        assert_like_keras(source, k.Model(photo, averaged), 1)
+
+
+def test_what_stands_between_the_pooling_and_the_classes_is_cut_off(tmp_path: Path) -> None:
+    k = keras()
+    pool = k.layers.GlobalMaxPooling2D(name="pool")
+    normal, dense = k.layers.BatchNormalization(), k.layers.Dense(4, activation="relu")
+    model = small(k.layers.Conv2D(8, 3), pool, normal, k.layers.Dropout(0.5), dense)
+    source = opened(written(model, tmp_path / "net.keras"), SAID)
+    assert source.notes[2] == "Bottleneck: pool, 8 values."
+    assert_like_keras(source, k.Model(model.inputs, pool.output), 1)
+
+
+def test_the_classes_may_have_an_activation_of_their_own(tmp_path: Path) -> None:
+    k = keras()
+    layers = (k.layers.Conv2D(8, 30), k.layers.Flatten(name="flat"), k.layers.Dense(4, activation="relu"))
+    source = opened(written(small(*layers, k.layers.BatchNormalization()), tmp_path / "net.keras"), SAID)
+    assert source.card["source"]["layer"] == "flat"
+
+
+def test_dense_layers_with_nothing_in_between_are_one(tmp_path: Path) -> None:
+    k = keras()
+    layers = (k.layers.Conv2D(8, 30), k.layers.Flatten(name="flat"), k.layers.Dense(4), k.layers.Dense(2))
+    source = opened(written(small(*layers), tmp_path / "net.keras"), SAID)
+    assert source.notes[2] == "Bottleneck: flat, 72 values."
+    named = SourceOverrides(scaling=SAID.scaling, layer=layers[2].name)
+    assert opened(tmp_path / "net.keras", named).notes[2].endswith(" 4 values.")
+
+
+def test_activations_and_resizing_of_every_kind_are_arithmetic(tmp_path: Path) -> None:
+    k = keras()
+    model = small(
+        k.layers.Conv2D(8, 3, 2, activation="gelu"), k.layers.UpSampling2D(interpolation="bicubic"),
+        k.layers.Resizing(20, 20, interpolation="area"), k.layers.LayerNormalization(),
+        k.layers.Conv2D(8, 3, activation="silu"), k.layers.Conv2D(8, 3, activation="mish"),
+        k.layers.GlobalAveragePooling2D(),
+    )  # fmt: skip
+    assert_like_keras(opened(written(model, tmp_path / "net.keras"), SAID), model, 1)
+
+
+def test_a_network_that_resizes_its_photos_does_so_itself(tmp_path: Path) -> None:
+    k = keras()
+    layers = (k.layers.Resizing(20, 20), k.layers.Rescaling(1 / 255), k.layers.Conv2D(8, 3))
+    model = small(*layers, k.layers.GlobalAveragePooling2D(), size=48)
+    source = opened(written(model, tmp_path / "net.keras"))
+    assert (source.size, source.card["source"]["scale"]) == (48, "0..255")
+    assert_like_keras(source, model, 255)
+
+
+def test_a_network_of_half_precision(tmp_path: Path) -> None:
+    k = keras()
+    half = {"dtype": "mixed_float16"}
+    model = small(k.layers.Conv2D(8, 3, **half), k.layers.GlobalAveragePooling2D(**half), k.layers.Dense(2))
+    source = opened(written(model, tmp_path / "net.keras"), SAID)
     photos = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(run_source(source, photos), run_source(source, photos))
+    bottlenecks = run_source(source, photos)
+    assert bottlenecks.dtype == np.float32
+    expected = k.Model(model.inputs, model.layers[-2].output)(photos / np.float32(255))
+    np.testing.assert_allclose(bottlenecks, np.asarray(expected, np.float32), atol=1e-3)
+
+
+def test_several_outputs_need_a_layer(tmp_path: Path) -> None:
+    k = keras()
+    photo = k.Input((32, 32, 3))
+    pooled = k.layers.GlobalAveragePooling2D(name="pooled")(k.layers.Conv2D(8, 3)(photo))
+    model = k.Model(photo, [k.layers.Dense(2, name="a")(pooled), k.layers.Dense(3, name="b")(pooled)])
+    path = written(model, tmp_path / "net.keras")
+    with pytest.raises(EdgeretrainError, match=r"has several outputs\. Give --layer NAME, .* such as .*pooled"):
+        opened(path, SAID)
+    source = opened(path, SourceOverrides(scaling=SAID.scaling, layer="pooled"))
+    assert_like_keras(source, k.Model(photo, pooled), 1)
+
+
+def test_opening_a_file_leaves_keras_as_it_was(tmp_path: Path) -> None:
+    layer = keras().layers.Layer
+    before = (layer.__call__, layer.call)
+    opened(written(small(), tmp_path / "net.keras"), SAID)
+    assert (layer.__call__, layer.call) == before
 
 
 # Scale and size.
@@ -216,8 +326,10 @@ def test_dropout_and_augmentation_do_nothing(tmp_path: Path) -> None:
 def test_a_network_that_scales_its_pixels(tmp_path: Path, scale: float, offset: float, expected: str) -> None:
     k = keras()
     rest = (k.layers.Conv2D(8, 3), k.layers.GlobalAveragePooling2D(), k.layers.Dense(2))
-    path = written(small(k.layers.Rescaling(scale, offset), *rest), tmp_path / "net.keras")
-    assert str(opened(path).scaling) == expected
+    model = small(k.layers.Rescaling(scale, offset), *rest)
+    source = opened(written(model, tmp_path / "net.keras"))
+    assert source.card["source"]["scale"] == expected
+    assert_like_keras(source, k.Model(model.inputs, model.layers[-2].output), 1 if expected == "0..1" else 255)
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(2.0, 0.0), (2.0, 0.5), (-1.0, 255.0), (100.0, 0.0)])
@@ -225,10 +337,10 @@ def test_an_odd_scaling_inside_must_be_explained(tmp_path: Path, scale: float, o
     k = keras()
     rest = (k.layers.Conv2D(8, 3), k.layers.GlobalAveragePooling2D(), k.layers.Dense(2))
     path = written(small(k.layers.Rescaling(scale, offset), *rest), tmp_path / "net.keras")
-    with pytest.raises(EdgeretrainError, match=r"how it wants its pixels: it turns 0 into .*Give --scale"):
+    with pytest.raises(EdgeretrainError, match=r"which pixel values it expects \(it turns 0 into .*Give --scale"):
         opened(path)
     normal = small(k.layers.BatchNormalization(epsilon=0.75), *rest)  # divides by 1.3, but that is what it learned
-    with pytest.raises(EdgeretrainError, match=r"how it wants its pixels\. Give --scale"):
+    with pytest.raises(EdgeretrainError, match=r"which pixel values it expects\. Give --scale"):
         opened(written(normal, tmp_path / "normal.keras"))
 
 
@@ -236,8 +348,10 @@ def test_the_same_file_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     path = written(small(), tmp_path / "net.keras")
     built = []
     for folder in (tmp_path / "one", tmp_path / "two"):
-        wishes = Wishes(scaling=SAID.scaling)
-        ((one,), _) = build_from_source("my_net", str(path), ["float32"], wishes=wishes, calibration=None, out=folder)
+        overrides = SourceOverrides(scaling=SAID.scaling)
+        ((one,), _) = build_from_source(
+            "my_net", str(path), ["float32"], overrides=overrides, calibration=None, out=folder
+        )
         built.append((one.path.read_bytes(), one.path.with_suffix(".json").read_bytes()))
     assert built[0] == built[1]
 
@@ -246,8 +360,10 @@ def test_arithmetic_before_a_known_network_is_seen(tmp_path: Path) -> None:
     k = keras()
     photo = k.Input((32, 32, 3))
     values = k.layers.Conv2D(8, 3, name="block_16_project")(photo / 127.5 - 1)
-    path = written(k.Model(photo, k.layers.GlobalAveragePooling2D()(values)), tmp_path / "net.keras")
-    assert str(opened(path).scaling) == "0..255"
+    model = k.Model(photo, k.layers.GlobalAveragePooling2D()(values))
+    source = opened(written(model, tmp_path / "net.keras"))
+    assert source.card["source"]["scale"] == "0..255"
+    assert_like_keras(source, model, 255)
 
 
 def test_a_size_that_the_file_leaves_open_must_be_said(tmp_path: Path) -> None:
@@ -256,9 +372,9 @@ def test_a_size_that_the_file_leaves_open_must_be_said(tmp_path: Path) -> None:
     path = written(small(*rest, size=None), tmp_path / "net.keras")
     with pytest.raises(EdgeretrainError, match=r"photos of any size\. Give --size"):
         opened(path, SAID)
-    assert opened(path, Wishes(size=24, scaling=SAID.scaling)).size == 24
+    assert opened(path, SourceOverrides(size=24, scaling=SAID.scaling)).size == 24
     with pytest.raises(EdgeretrainError, match=r"cannot take photos of 16 x 16 pixels \(.*Give a larger --size"):
-        opened(path, Wishes(size=16, scaling=SAID.scaling))
+        opened(path, SourceOverrides(size=16, scaling=SAID.scaling))
 
 
 def network(kind: str) -> Any:
@@ -281,23 +397,27 @@ def network(kind: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "wishes", "message"),
+    ("kind", "overrides", "message"),
     [
         ("gray", SAID, r"takes \[32, 32, 1\], not RGB photos"),
-        ("wide", SAID, "takes photos of 32 x 48 pixels. Give a network of square photos"),
-        ("two photos", SAID, "takes not one photo but several inputs"),
-        ("numbers", SAID, r"takes not one photo but \[10\]"),
-        ("words", SAID, r"ends in \[900, 8\].*Give --layer NAME, such as reshape"),
-        ("resnet", Wishes(), "is a ResNet, which wants blue before red"),
-        ("plain", Wishes(), r"does not say how it wants its pixels\. Give --scale"),
-        ("plain", Wishes(size=64, scaling=SAID.scaling), "takes photos of 32 x 32 pixels only. Leave out --size"),
-        ("plain", Wishes(scaling=SAID.scaling, input="photo"), "--input is for graphs"),
+        ("wide", SAID, "takes photos of 32 x 48 pixels. Give a network for square photos"),
+        ("two photos", SAID, "takes several inputs instead of one photo"),
+        ("numbers", SAID, r"takes \[10\] instead of one photo"),
+        ("words", SAID, r"ends in \[900, 8\].*Give --layer NAME, .* such as reshape"),
+        ("resnet", SourceOverrides(), "is a ResNet, which expects BGR pixels"),
+        ("plain", SourceOverrides(), r"does not say which pixel values it expects\. Give --scale"),
+        (
+            "plain",
+            SourceOverrides(size=64, scaling=SAID.scaling),
+            "takes photos of 32 x 32 pixels only. Leave out --size",
+        ),
+        ("plain", SourceOverrides(scaling=SAID.scaling, input="photo"), "--input is only for graphs"),
     ],
 )
-def test_what_is_refused_or_must_be_said(tmp_path: Path, kind: str, wishes: Wishes, message: str) -> None:
+def test_what_is_refused_or_must_be_said(tmp_path: Path, kind: str, overrides: SourceOverrides, message: str) -> None:
     path = written(network(kind), tmp_path / "net.keras")
     with pytest.raises(EdgeretrainError, match=rf"net\.keras: .*{message}|{message}") as caught:
-        opened(path, wishes)
+        opened(path, overrides)
     assert "\n" not in str(caught.value)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from edgeretrain.backbone.build import run_source
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.build import build_from_source
@@ -44,14 +44,16 @@ def pixels_of(folder: Path, count: int = 4) -> npt.NDArray[np.uint8]:
 
 
 def prove(
-    source: str, trash: Path, tmp_path: Path, expected: Callable[[Row], Row], *precisions: Precision, **wishes: Any
+    source: str, trash: Path, tmp_path: Path, expected: Callable[[Row], Row], *precisions: Precision, **overrides: Any
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Build backbones, hold the float32 one against TensorFlow on photos, retrain; the card and what was found."""
     from edgeretrain.training.retrain import retrain
 
     cache = tmp_path / "cache" / "backbones"
     wanted = precisions or ("float32",)
-    built, found = build_from_source("mine", source, wanted, wishes=Wishes(**wishes), calibration=trash, out=cache)
+    built, found = build_from_source(
+        "mine", source, wanted, overrides=SourceOverrides(**overrides), calibration=trash, out=cache
+    )
     photos = pixels_of(trash)
     rows = expected(photos.astype(np.float32))
     error = np.abs(bottlenecks_of(built[0].path.read_bytes(), photos) - rows).max() / np.abs(rows).max()
@@ -96,7 +98,7 @@ def test_a_hub_module_by_its_handle(hub_module: Path, trash: Path, tmp_path: Pat
     assert "128 pixels, values 0..1" in found[1]
     assert "256 values: default, as it is" in found[2]
     # Found again without the network, the same bytes.
-    again = open_source(handle, Wishes())
+    again = open_source(handle, SourceOverrides())
     assert again.card["source"] == origin
 
 
@@ -105,7 +107,7 @@ def test_a_hub_classifier_is_cut_before_its_scores(
 ) -> None:
     folder = write_hub_module(tmp_path / "module", classifier_model)
     source = opened(folder)
-    assert "256 values; the 1,000 class scores of default are cut off" in source.found[2]
+    assert "256 values; the 1,000 class scores of default are cut off" in source.notes[2]
     photos = pixels_of(trash)
     expected = features_model(photos / 127.5 - 1).numpy()  # the two weight files hold the same backbone
     assert np.abs(run_source(source, photos) - expected).max() <= 1e-4 * expected.max()
@@ -163,7 +165,7 @@ def session_features(folder: Path) -> Callable[[Row], Row]:
 def test_layer_is_a_signature_an_output_or_a_tensor(session_module: Path, layer: str, length: int, text: str) -> None:
     source = opened(session_module, layer=layer)
     assert row(source).shape == (length,)
-    assert text in source.found[2]
+    assert text in source.notes[2]
 
 
 def test_a_layer_that_is_nothing_is_suggested_for(session_module: Path) -> None:
@@ -185,7 +187,7 @@ def test_a_plain_tf1_saved_model(classifier_model: Any, session_module: Path, tm
     source = opened(folder)
     assert source.scaling == Scaling.between(-1, 1)  # by slim's names
     assert source.card["source"]["kind"] == "SavedModel"
-    assert "the 1,000 class scores of scores are cut off" in source.found[2]
+    assert "the 1,000 class scores of scores are cut off" in source.notes[2]
     np.testing.assert_allclose(row(source), row(opened(session_module)), rtol=1e-4, atol=1e-6)
 
 
@@ -203,28 +205,44 @@ def test_teachable_machines_folder_is_cut_at_the_pooling(tmp_path: Path) -> None
     source = opened(tmp_path / "converted_savedmodel")
     assert (source.size, source.scaling) == (32, Scaling.between(-1, 1))
     assert source.card["source"]["file"] == "converted_savedmodel"
-    assert "8 values; the 2 class scores of output_0 are cut off. --layer could also be" in source.found[2]
+    assert "8 values; the 2 class scores of output_0 are cut off. --layer could also be" in source.notes[2]
     photo = np.full((1, 32, 32, 3), 0.3, np.float32)
     pooled = tf.keras.Sequential(network[:2])(photo).numpy()[0]
     np.testing.assert_allclose(row(source), pooled, rtol=1e-4, atol=1e-6)
     hidden = next(
-        part for part in source.found[2].split() if part.endswith("hidden_1/Relu:0") or "/hidden/Relu" in part
+        part for part in source.notes[2].split() if part.endswith("hidden_1/Relu:0") or "/hidden/Relu" in part
     )
     assert row(opened(tmp_path / "converted_savedmodel", layer=hidden)).shape == (5,)
 
 
+def test_a_network_of_one_size_that_resizes_its_photos_does_so_itself(tmp_path: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    features = [
+        tf.keras.layers.Resizing(20, 20),
+        tf.keras.layers.Conv2D(8, 3),
+        tf.keras.layers.GlobalAveragePooling2D(),
+    ]
+    model = tf.keras.Sequential([tf.keras.Input((48, 48, 3)), *features, tf.keras.layers.Dense(3)])
+    model.export(str(tmp_path / "m"), verbose=False)
+    source = opened(tmp_path / "m", scaling=Scaling.between(0, 1))
+    assert source.size == 48
+    photo = np.random.default_rng(0).random((1, 48, 48, 3), np.float32)
+    np.testing.assert_allclose(source.network(photo), tf.keras.Sequential(features)(photo), rtol=1e-4, atol=1e-5)
+
+
 def test_a_plain_saved_model_must_be_told_its_scale(tmp_path: Path) -> None:
     folder = write_small(tmp_path / "m")
-    with pytest.raises(EdgeretrainError, match=r"does not say how it wants its pixels\. Give --scale, such as"):
+    message = r"does not say which pixel values it expects\. Give --scale, .*, such as"
+    with pytest.raises(EdgeretrainError, match=message):
         opened(folder)
     source = opened(folder, scaling=Scaling.between(0, 1))
     assert row(source).shape == (8,)
     # From a handle it is a module of TensorFlow Hub, and there the pixels are 0 to 1.
-    module = open_saved_model(folder, Wishes(), address="https://tfhub.dev/a/b/1", hub=True)
+    module = open_saved_model(folder, SourceOverrides(), address="https://tfhub.dev/a/b/1", hub=True)
     assert (module.scaling, module.card["source"]["handle"]) == (Scaling.between(0, 1), "https://tfhub.dev/a/b/1")
-    assert "TensorFlow Hub's convention; --scale says otherwise" in module.found[1]
-    with pytest.raises(EdgeretrainError, match=r"^https://a.org/m.tgz: does not say how it wants its pixels"):
-        open_saved_model(folder, Wishes(), address="https://a.org/m.tgz")
+    assert "TensorFlow Hub's convention; --scale overrides it" in module.notes[1]
+    with pytest.raises(EdgeretrainError, match=r"^https://a.org/m.tgz: does not say which pixel values it expects"):
+        open_saved_model(folder, SourceOverrides(), address="https://a.org/m.tgz")
 
 
 def test_a_call_with_several_outputs(tmp_path: Path) -> None:
@@ -238,7 +256,7 @@ def test_a_call_with_several_outputs(tmp_path: Path) -> None:
             return {"default": mean, "twice": mean * 2, "all": [mean]}
 
     tf.saved_model.save(Module(), str(tmp_path / "m"))
-    with pytest.raises(EdgeretrainError, match="Say it with --size"):
+    with pytest.raises(EdgeretrainError, match="Give --size"):
         opened(tmp_path / "m", scaling=Scaling.between(0, 1))
     for layer, value in ((None, 0.3), ("twice", 0.6), ("__call__:twice", 0.6), ("__call__", 0.3)):
         source = opened(tmp_path / "m", scaling=Scaling.between(0, 1), size=32, layer=layer)
@@ -255,7 +273,7 @@ def test_a_network_of_keras_is_known_by_its_layers(tmp_path: Path) -> None:
     tf.keras.Sequential([tf.keras.Input((32, 32, 3)), *layers]).export(str(tmp_path / "m"), verbose=False)
     source = opened(tmp_path / "m")
     assert source.scaling == Scaling.between(-1, 1)
-    assert "as Keras' MobileNet V1 is trained" in source.found[1]
+    assert "as Keras' MobileNet V1 was trained" in source.notes[1]
     assert row(source).shape == (8,)
 
 
@@ -270,30 +288,36 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     folder = write_small(tmp_path / "m")
     files = []
     for out in (tmp_path / "first", tmp_path / "second"):
-        wishes = Wishes(scaling=Scaling.between(0, 1))
-        (built,), _ = build_from_source("mine", str(folder), ["float32"], wishes=wishes, calibration=None, out=out)
+        overrides = SourceOverrides(scaling=Scaling.between(0, 1))
+        (built,), _ = build_from_source(
+            "mine", str(folder), ["float32"], overrides=overrides, calibration=None, out=out
+        )
         files.append((built.path.read_bytes(), built.path.with_suffix(".json").read_bytes()))
     assert files[0] == files[1]
 
 
 @pytest.mark.parametrize(
-    ("named", "wishes", "message"),
+    ("named", "overrides", "message"),
     [
         ({"shape": (8, 32, 32, 3)}, {}, "takes 8 photos at a time"),
         ({}, {"size": 64}, "takes photos of 32 x 32 pixels only. Leave out --size"),
-        ({"shape": (None, None, None, 3)}, {}, "Say it with --size"),
+        ({"shape": (None, None, None, 3)}, {}, "Give --size"),
         ({"shape": (None, 32, 48, 3)}, {}, "32"),
         ({"shape": (None, 32, 32, 1)}, {}, r"takes no photo.*photos: float \[\?, 32, 32, 1\] \(serving_default\)"),
-        ({"function": lambda one: {"a": one, "b": one * 2}}, {}, r"several outputs: a, b\. Say with --layer OUTPUT"),
+        (
+            {"function": lambda one: {"a": one, "b": one * 2}},
+            {},
+            r"several outputs: a, b\. Choose the one .* with --layer OUTPUT",
+        ),
         ({}, {"layer": "nothing_like_it"}, "has no tensor 'nothing_like_it'"),
     ],
 )
 def test_what_cannot_be_told_is_refused(
-    tmp_path: Path, named: dict[str, Any], wishes: dict[str, Any], message: str
+    tmp_path: Path, named: dict[str, Any], overrides: dict[str, Any], message: str
 ) -> None:
     folder = write_small(tmp_path / "m", **named)
     with pytest.raises(EdgeretrainError, match=message) as caught:
-        opened(folder, **{"scaling": Scaling.between(0, 1), **wishes})
+        opened(folder, **{"scaling": Scaling.between(0, 1), **overrides})
     assert "\n" not in str(caught.value)
     assert "m: " in str(caught.value)
 
@@ -320,7 +344,7 @@ def test_several_signatures_are_listed(tmp_path: Path) -> None:
     traced = {name: function.get_concrete_function(photos) for name, function in signatures.items()}
     tf.saved_model.save(tf.Module(), str(tmp_path / "m"), signatures=traced)
     with pytest.raises(
-        EdgeretrainError, match=r"several signatures that take a photo: one, two\. Say which with --layer"
+        EdgeretrainError, match=r"several signatures that take a photo: one, two\. Choose one with --layer"
     ):
         opened(tmp_path / "m")
     for layer, value in (("one", 0.3), ("two:features", 0.09)):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.saved_model import open_saved_model
 from edgeretrain.importers.signatures import Signature, choose, choose_output, hub_size
@@ -32,7 +32,7 @@ def test_another_folder_is_told_what_it_is(tmp_path: Path, names: list[str], mes
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"1")
     with pytest.raises(EdgeretrainError, match=message) as caught:
-        open_saved_model(folder, Wishes())
+        open_saved_model(folder, SourceOverrides())
     assert str(caught.value).startswith(str(folder))
 
 

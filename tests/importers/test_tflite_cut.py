@@ -10,7 +10,7 @@ import pytest
 from support.garden import Run
 
 from edgeretrain.backbone import find_backbone
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.tflite_cut import find_cut, find_entry
@@ -21,7 +21,7 @@ from importers.tflite_files import SmallFile, litert
 
 pytest.importorskip("ai_edge_litert")
 
-SCALED = Wishes(scaling=Scaling.between(-1, 1))
+SCALED = SourceOverrides(scaling=Scaling.between(-1, 1))
 
 
 Written = Callable[..., Graph]
@@ -32,8 +32,8 @@ def written(tmp_path: Path) -> Written:
     return lambda small, *outputs: Graph(small.write(tmp_path / "net.tflite", *outputs))
 
 
-def cut_name(graph: Graph, layer: str | None = None, wishes: Wishes = SCALED) -> str:
-    return graph.tensors[find_cut(graph, find_entry(graph, wishes), layer).tensor].name
+def cut_name(graph: Graph, layer: str | None = None, overrides: SourceOverrides = SCALED) -> str:
+    return graph.tensors[find_cut(graph, find_entry(graph, overrides), layer).tensor].name
 
 
 # Where to cut.
@@ -204,7 +204,7 @@ def test_what_the_cut_needs(written: Written) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_our_own_models_are_cut_where_their_head_begins(run: Run, precision: Precision) -> None:
     graph = Graph(run.model(precision))
-    entry = find_entry(graph, Wishes())
+    entry = find_entry(graph, SourceOverrides())
     cut = find_cut(graph, entry, None)
     assert entry.size == 224
     expected = "-1..0.999969" if precision == "float16" else "-1..1"

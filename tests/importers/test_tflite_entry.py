@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling, parse_scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.tflite_cut import find_entry
@@ -17,7 +17,7 @@ from importers.tflite_files import SmallFile
 
 pytest.importorskip("ai_edge_litert")
 
-SCALED = Wishes(scaling=Scaling.between(-1, 1))
+SCALED = SourceOverrides(scaling=Scaling.between(-1, 1))
 Written = Callable[..., Graph]
 
 
@@ -47,7 +47,7 @@ def test_the_scale_of_a_quantized_input(
     small = SmallFile()
     photo = small.photo(dtype=dtype, quantized=quantized)
     real = small.operator("DEQUANTIZE", [photo], [small.tensor(1, 8, 8, 3)], "DequantizeOptions")
-    entry = find_entry(written(small, small.classifier(real)), Wishes())
+    entry = find_entry(written(small, small.classifier(real)), SourceOverrides())
     expected = parse_scaling("-1..1" if quantized == (1 / 128, 128) else scaling)  # 1/128 is -1..1, rounded
     np.testing.assert_allclose(entry.scaling.factor, expected.factor, rtol=1e-5)
     np.testing.assert_allclose(entry.scaling.offset, expected.offset, atol=1e-5)
@@ -80,7 +80,7 @@ def test_what_the_first_operators_scale(
     for kind, constant in steps:
         x = small.arithmetic(kind, x, constant)
     graph = written(small, small.classifier(x))
-    entry = find_entry(graph, Wishes())
+    entry = find_entry(graph, SourceOverrides())
     assert (str(entry.given), str(entry.scaling), entry.tensor) == (given, scaling, x)
     assert graph.operators[graph.needed(graph.outputs[0], [x])[0]].kind == "CONV_2D"
 
@@ -88,7 +88,7 @@ def test_what_the_first_operators_scale(
 def test_the_users_scale_comes_before_what_the_first_operators_do(written: Written) -> None:
     small = SmallFile()
     x = small.arithmetic("SUB", small.arithmetic("MUL", small.photo(), 1 / 127.5), 1.0)
-    entry = find_entry(written(small, small.classifier(x)), Wishes(scaling=parse_scaling("0..510")))
+    entry = find_entry(written(small, small.classifier(x)), SourceOverrides(scaling=parse_scaling("0..510")))
     assert (str(entry.given), str(entry.scaling)) == ("0..510", "-1..3")
 
 
@@ -108,7 +108,7 @@ def test_first_operators_that_say_nothing_of_the_scale(
     small = SmallFile()
     graph = written(small, small.classifier(build(small, small.photo())))
     with pytest.raises(EdgeretrainError, match=r"net\.tflite: does not say how it wants its pixels.*--scale.*-1\.\.1"):
-        find_entry(graph, Wishes())
+        find_entry(graph, SourceOverrides())
 
 
 def test_what_is_used_twice_is_part_of_the_network(written: Written) -> None:
@@ -117,7 +117,7 @@ def test_what_is_used_twice_is_part_of_the_network(written: Written) -> None:
     x = small.arithmetic("MUL", small.photo(), 1 / 255)
     branch = small.arithmetic("SUB", x, 0.5)
     both = small.operator("ADD", [x, branch], [small.tensor(1, 8, 8, 3)], "AddOptions")
-    entry = find_entry(written(small, small.classifier(both)), Wishes())
+    entry = find_entry(written(small, small.classifier(both)), SourceOverrides())
     assert (entry.tensor, str(entry.scaling)) == (x, "0..1")
 
 
@@ -127,7 +127,7 @@ def test_the_scale_in_float16(written: Written) -> None:
     half = small.constant(np.float16(1 / 255))
     real = small.operator("DEQUANTIZE", [half], [small.tensor()], "DequantizeOptions")
     x = small.operator("MUL", [small.photo(), real], [small.tensor(1, 8, 8, 3)], "MulOptions")
-    entry = find_entry(written(small, small.classifier(x)), Wishes())
+    entry = find_entry(written(small, small.classifier(x)), SourceOverrides())
     assert entry.tensor == x
     np.testing.assert_allclose(entry.scaling.factor[0], 1 / 255, rtol=1e-3)
 
@@ -137,7 +137,7 @@ def test_the_range_of_a_float_file_that_computes_in_integers(written: Written) -
     integers = small.tensor(1, 8, 8, 3, dtype="INT8", quantized=(1.9934 / 255, -1))
     small.operator("QUANTIZE", [small.photo()], [integers], "QuantizeOptions")
     real = small.operator("DEQUANTIZE", [integers], [small.tensor(1, 8, 8, 3)], "DequantizeOptions")
-    entry = find_entry(written(small, small.classifier(real)), Wishes())
+    entry = find_entry(written(small, small.classifier(real)), SourceOverrides())
     assert str(entry.scaling) == "-1..1"
 
 
@@ -146,7 +146,7 @@ def test_the_scale_in_the_metadata(written: Written) -> None:
     scores = small.classifier(small.photo())
     metadata = build_metadata("a", "b", float_input=True, licence="MIT", version="1")  # mean 0, std 1
     Model(small.model).set_metadata(METADATA_NAME, metadata)
-    entry = find_entry(written(small, scores), Wishes())
+    entry = find_entry(written(small, scores), SourceOverrides())
     assert str(entry.scaling) == "0..255"
     assert entry.found == ("Input: t0, 8 pixels, values 0..255 (from its metadata).",)
 
@@ -169,7 +169,7 @@ def test_metadata_beside_a_quantized_input(
     scores = small.classifier(real)
     metadata = build_metadata("a", "b", float_input=True, licence="MIT", version="1")
     Model(small.model).set_metadata(METADATA_NAME, metadata)
-    entry = find_entry(written(small, scores), Wishes())
+    entry = find_entry(written(small, scores), SourceOverrides())
     assert str(entry.scaling) == scaling
     assert says in entry.found[0]
 
@@ -214,20 +214,20 @@ def test_two_inputs(written: Written) -> None:
 def test_size(written: Written, batch: int, size: int | None) -> None:
     small = SmallFile()
     graph = written(small, small.classifier(small.photo(batch, 8, 8, 3)))
-    assert find_entry(graph, Wishes(size=size, scaling=SCALED.scaling)).size == 8
+    assert find_entry(graph, SourceOverrides(size=size, scaling=SCALED.scaling)).size == 8
     with pytest.raises(EdgeretrainError, match=r"made for photos of 8 x 8 pixels, and its shapes are fixed.*--size"):
-        find_entry(graph, Wishes(size=16, scaling=SCALED.scaling))
+        find_entry(graph, SourceOverrides(size=16, scaling=SCALED.scaling))
 
 
 @pytest.mark.parametrize("shape", [(-1, -1, -1, 3), (1, 40, -1, 3)])
 def test_an_open_size_is_the_users(written: Written, shape: tuple[int, ...]) -> None:
     small = SmallFile()
     graph = written(small, small.classifier(small.photo(*shape)))
-    assert find_entry(graph, Wishes(size=40, scaling=SCALED.scaling)).size == 40
+    assert find_entry(graph, SourceOverrides(size=40, scaling=SCALED.scaling)).size == 40
 
 
 def test_input_is_for_graphs(written: Written) -> None:
     small = SmallFile()
     graph = written(small, small.classifier(small.photo()))
     with pytest.raises(EdgeretrainError, match="--input is for frozen graphs"):
-        find_entry(graph, Wishes(input="t0", scaling=SCALED.scaling))
+        find_entry(graph, SourceOverrides(input="t0", scaling=SCALED.scaling))

@@ -11,7 +11,7 @@ import pytest
 from edgeretrain.backbone import find_backbone
 from edgeretrain.backbone.build import run_source
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.source import Source, Wishes
+from edgeretrain.backbone.source import Source, SourceOverrides
 from edgeretrain.data.photos import find_photos
 from edgeretrain.data.pixels import load_pixels
 from edgeretrain.data.scaling import Scaling, parse_scaling
@@ -29,7 +29,7 @@ from edgeretrain.training.retrain import retrain
 from importers.tflite_files import Interpreted, Pixels, SmallFile, alike, furthest, noise
 
 SCALING = Scaling.between(-1, 1)
-MINUS_ONE_TO_ONE = Wishes(scaling=SCALING)
+MINUS_ONE_TO_ONE = SourceOverrides(scaling=SCALING)
 
 QUICK, SLOW = pytest.mark.tensorflow, pytest.mark.slow
 
@@ -63,15 +63,15 @@ def photos(size: int, count: int) -> Pixels:
 )
 def test_a_feature_extractor(preset: str, precision: Precision) -> None:
     path = find_backbone(preset, precision, build=False).path
-    source = open_source(str(path), Wishes())
+    source = open_source(str(path), SourceOverrides())
     pixels = noise(224)
     actual, expected = run_source(source, pixels), Interpreted(path)(pixels, Scaling.between(0, 255))
     if precision in ("float32", "float16"):
         assert furthest(actual, expected) < 1e-4
-        assert not any("integers" in line or "int8" in line for line in source.found)
+        assert not any("integers" in line or "int8" in line for line in source.notes)
     else:
         assert alike(actual, expected) > 0.98
-        assert "rounding" in source.found[-1]
+        assert "rounding" in source.notes[-1]
     assert source.card["source"]["kind"] == "TFLite file"
     assert source.card["source"]["scale"] == ("-1..1" if precision == "int8" else "0..255")
     assert (source.size, source.scaling.uniform) == (224, True)
@@ -87,7 +87,7 @@ def test_a_finished_model_gives_the_backbone_that_it_was_made_from(tmp_path: Pat
     card = {"preset": "x", "backbone": {}}
     model = tmp_path / "model.tflite"
     model.write_bytes(write_classifier(backbone, head, "float32", bottlenecks, labels=["a", "b"], card=card))
-    source = open_tflite_file(model, Wishes())
+    source = open_tflite_file(model, SourceOverrides())
     assert furthest(run_source(source, pixels), bottlenecks) < 1e-4
     assert source.card["source"]["layer"] == "bottleneck"
 
@@ -144,10 +144,10 @@ def classifier(keras_classifier: Any, tmp_path_factory: pytest.TempPathFactory) 
 def test_a_classifier(classifier: Callable[[str], Path], keras_classifier: Any, precision: Precision) -> None:
     path, pixels = classifier(precision), photos(128, 24)
     if precision == "int8":
-        source = open_tflite_file(path, Wishes())  # its quantization says it
+        source = open_tflite_file(path, SourceOverrides())  # its quantization says it
     else:
         with pytest.raises(EdgeretrainError, match=r"does not say how it wants its pixels\. Say it with --scale: -1"):
-            open_tflite_file(path, Wishes())
+            open_tflite_file(path, SourceOverrides())
         source = open_tflite_file(path, MINUS_ONE_TO_ONE)
     assert str(source.scaling) == "-1..1"
     assert (source.size, source.parameters) == (128, 210_336)  # without the classifier's 257,000
@@ -193,7 +193,7 @@ def test_int8_weights_without_the_rounding_of_activations(classifier: Callable[[
 def test_from_a_classifier_to_a_retrain(classifier: Callable[[str], Path], tmp_path: Path, cache: Path) -> None:
     path, out = classifier("float32"), cache / "backbones"
     built, found = build_from_source(
-        "from_tflite", str(path), ["float32", "int8"], wishes=MINUS_ONE_TO_ONE, calibration=None, out=out
+        "from_tflite", str(path), ["float32", "int8"], overrides=MINUS_ONE_TO_ONE, calibration=None, out=out
     )
     pixels = photos(128, 6)
     layer = built[0].card["source"]["layer"]
@@ -226,7 +226,7 @@ def test_mobilenet_v3(tmp_path: Path) -> None:
     path = tmp_path / "v3.tflite"
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
     path.write_bytes(converter.convert())
-    source = open_tflite_file(path, Wishes())
+    source = open_tflite_file(path, SourceOverrides())
     kinds = {one["name"] for one in inspect_model(path)["operators"]}
     assert {"HARD_SWISH", "MEAN", "MUL", "DEPTHWISE_CONV_2D"} <= kinds
     assert (str(source.scaling), source.size) == ("-1..1", 64)
@@ -246,17 +246,17 @@ def small_extractor(path: Path, *shape: int) -> Path:
 def test_a_feature_map_is_averaged(tmp_path: Path) -> None:
     path = small_extractor(tmp_path / "a.tflite")
     whole = open_tflite_file(path, MINUS_ONE_TO_ONE)
-    mapped = open_tflite_file(path, Wishes(layer="map", scaling=SCALING))
+    mapped = open_tflite_file(path, SourceOverrides(layer="map", scaling=SCALING))
     pixels = noise(16)
     np.testing.assert_allclose(run_source(mapped, pixels), run_source(whole, pixels), rtol=1e-5, atol=1e-6)
-    assert "That is a feature map: its average over 16 x 16 places is taken." in mapped.found
+    assert "That is a feature map: its average over 16 x 16 places is taken." in mapped.notes
 
 
 @QUICK
 @pytest.mark.parametrize("shape", [(-1, -1, -1, 3), (4, 16, 16, 3)])
 def test_an_open_size_and_a_batch_of_more(tmp_path: Path, shape: tuple[int, ...]) -> None:
     path = small_extractor(tmp_path / "a.tflite", *shape)
-    source = open_tflite_file(path, Wishes(size=16, scaling=SCALING))
+    source = open_tflite_file(path, SourceOverrides(size=16, scaling=SCALING))
     fixed = open_tflite_file(small_extractor(tmp_path / "b.tflite"), MINUS_ONE_TO_ONE)
     assert source.size == 16
     np.testing.assert_array_equal(run_source(source, noise(16)), run_source(fixed, noise(16)))
@@ -279,7 +279,7 @@ def test_a_long_bottleneck_is_told(tmp_path: Path) -> None:
     mapped = small.convolution(small.photo(), channels=80)
     flat = small.operator("RESHAPE", [mapped, small.constant([1, -1])], [small.tensor(1, 5120)], "ReshapeOptions")
     path = small.write(tmp_path / "long.tflite", flat)
-    assert "5,120 numbers" in open_tflite_file(path, MINUS_ONE_TO_ONE).found[-1]
+    assert "5,120 numbers" in open_tflite_file(path, MINUS_ONE_TO_ONE).notes[-1]
 
 
 @QUICK
@@ -298,7 +298,7 @@ def test_a_wrong_translation_of_integers_is_found(
     rule = tflite_operators.OPERATORS["CONV_2D"]
     monkeypatch.setitem(tflite_operators.OPERATORS, "CONV_2D", lambda *how: rule(*how)[..., ::-1])
     with pytest.raises(EdgeretrainError, match=r"int8\.tflite: .* make another bottleneck than the file \(corr"):
-        open_tflite_file(path, Wishes())
+        open_tflite_file(path, SourceOverrides())
 
 
 @QUICK
@@ -329,7 +329,7 @@ def test_scaling_by_channel(tmp_path: Path) -> None:
         "by_channel",
         str(path),
         ["float32", "int8"],
-        wishes=Wishes(scaling=parse_scaling(text)),
+        overrides=SourceOverrides(scaling=parse_scaling(text)),
         calibration=None,
         out=tmp_path,
     )

@@ -34,11 +34,14 @@ Conv2D DepthwiseConv2dNative Conv2DBackpropInput MatMul BatchMatMul BatchMatMulV
 FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 BatchNormWithGlobalNormalization LRN
 AvgPool MaxPool MaxPoolV2 Mean Sum Max Min Prod ArgMax
 Add AddV2 AddN Sub Mul RealDiv Div DivNoNan FloorDiv FloorMod Maximum Minimum SquaredDifference Pow
-Neg Abs Sign Square Sqrt Rsqrt Exp Expm1 Log Log1p Reciprocal Inv Erf Round Floor Ceil ClipByValue
+Neg Abs Sign Square Sqrt Rsqrt Exp Expm1 Log Log1p Reciprocal Inv Erf Erfc Round Floor Ceil ClipByValue
+Sin Cos Tan Asin Acos Atan Atan2 Sinh Cosh Asinh Acosh Atanh Xlogy Cumsum Cumprod
 Relu Relu6 LeakyRelu Elu Selu Sigmoid Tanh Softplus Softsign Softmax LogSoftmax
 Concat ConcatV2 Pack Unpack Split SplitV Slice StridedSlice Gather GatherV2 Tile Transpose ReverseV2
-Pad PadV2 MirrorPad SpaceToBatchND BatchToSpaceND SpaceToDepth DepthToSpace ResizeBilinear ResizeNearestNeighbor
+Pad PadV2 MirrorPad SpaceToBatchND BatchToSpaceND SpaceToDepth DepthToSpace Roll OneHot
+ResizeBilinear ResizeNearestNeighbor ResizeBicubic ResizeArea ScaleAndTranslate ExtractImagePatches Dilation2D
 Select SelectV2 Greater GreaterEqual Less LessEqual Equal NotEqual LogicalAnd LogicalOr LogicalNot
+Any All IsNan IsInf IsFinite
 """
 _ARITHMETIC = FAKE_QUANTIZATION | frozenset(_NAMES.split())
 
@@ -90,7 +93,7 @@ def _refusal(node: Any) -> str:
     named = f"{node.name} ({node.op})"
     if node.op in _VARIABLES:
         return (
-            f"is not frozen: {named} is a variable, whose value lies in a checkpoint. Freeze the graph with its "
+            f"is not frozen: {named} is a variable, and its value is in a checkpoint. Freeze the graph with its "
             "checkpoint, or give the folder of the SavedModel."
         )
     if node.op.startswith("Quantized") or node.op in _EIGHT_BITS:
@@ -109,10 +112,10 @@ def _refusal(node: Any) -> str:
         return f"draws random numbers ({named}), as in training. Freeze the graph that was built for inference."
     if op_def_registry.get(node.op) is None:
         return (
-            f"holds a custom operation ({named}) that TensorFlow does not have, so it would run code of its own. Cut "
+            f"holds a custom operation ({named}) that TensorFlow does not have, so it would run custom code. Cut "
             "the graph before it with --layer, or freeze it without it."
         )
     return (
-        f"holds {named}, and only arithmetic is let through: nothing from a graph may touch files, run code or keep "
+        f"holds {named}, but only arithmetic is allowed: nothing from a graph may touch files, run code or keep "
         "state. Cut the graph elsewhere with --input and --layer, or freeze it without it."
     )

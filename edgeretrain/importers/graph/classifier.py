@@ -59,58 +59,58 @@ def find_classifier(nodes: Nodes, output: str, computed: set[str], shapes: Shape
     Returns:
         None when the output does not come from a dense layer.
     """
-    tensor, function = peeled(nodes, output, shapes), ""
+    tensor, function = skip_identities(nodes, output, shapes), ""
     for functions in (("ArgMax",), _SCORES):
         node = nodes.by_name[node_of(tensor)]
         if node.op in functions:
             function = function or node.op
-            tensor = peeled(nodes, nodes.inputs(node.name)[0], shapes)
+            tensor = skip_identities(nodes, nodes.inputs(node.name)[0], shapes)
     dense = _dense_at(nodes, tensor, computed, shapes)
     if dense is None:
         return None
     weights, bias, layers, start = dense.weights, dense.bias, [dense.name], dense.input
-    while (earlier := _dense_at(nodes, peeled(nodes, start, shapes), computed, shapes)) is not None:
+    while (earlier := _dense_at(nodes, skip_identities(nodes, start, shapes), computed, shapes)) is not None:
         weights, bias = earlier.weights @ weights, earlier.bias @ weights + bias
         layers.insert(0, earlier.name)
         start = earlier.input
     single = (weights.astype(np.float32), bias.astype(np.float32))
-    return Classifier(*single, peeled(nodes, start, shapes), output, function, tuple(layers))
+    return Classifier(*single, skip_identities(nodes, start, shapes), output, function, tuple(layers))
 
 
 def dense_layers(nodes: Nodes, computed: Sequence[str], shapes: Shapes) -> list[tuple[str, str]]:
     """The dense layers among these nodes, in order: (the tensor each takes, its result with the bias added)."""
     found = []
     for name in computed:
-        if _is_dense(nodes.by_name[name], shapes) and _trunk(nodes, name, set(computed)) is not None:
+        if _is_dense(nodes.by_name[name], shapes) and _split_constant_input(nodes, name, set(computed)) is not None:
             result = f"{name}:0"
             for taker in nodes.consumers.get(result, ()):
                 if nodes.by_name[taker].op in ("Add", "AddV2", "BiasAdd"):
                     result = f"{taker}:0"
-            found.append((peeled(nodes, nodes.inputs(name)[0], shapes), result))
+            found.append((skip_identities(nodes, nodes.inputs(name)[0], shapes), result))
     return found
 
 
-def peeled(nodes: Nodes, tensor: str, shapes: Shapes) -> str:
+def skip_identities(nodes: Nodes, tensor: str, shapes: Shapes) -> str:
     """The tensor that has the same values as this one, before it was handed on, and `[1,1,1,d]` became `[1,d]`."""
     while True:
         node = nodes.by_name[node_of(tensor)]
         inputs = nodes.inputs(node.name)
         if node.op not in _PASSED or not inputs or inputs[0] not in nodes.consumers:
             return tensor
-        if node.op in RESHAPES and not _is_row(shapes(inputs[0])):
+        if node.op in RESHAPES and not is_row(shapes(inputs[0])):
             return tensor
         tensor = inputs[0]
 
 
-def _is_row(shape: Sequence[int | None]) -> bool:
+def is_row(shape: Sequence[int | None]) -> bool:
     """Whether it is one row of numbers, `[1,d]` or `[1,1,1,d]`."""
-    return len(shape) >= 2 and shape[-1] is not None and all(one == 1 for one in shape[:-1])
+    return len(shape) >= 2 and shape[-1] is not None and all(length == 1 for length in shape[:-1])
 
 
 def _is_dense(node: Any, shapes: Shapes) -> bool:
     if node.op == "MatMul":
         return not node.attr["transpose_a"].b
-    return bool(node.op == "Conv2D" and _is_row(shapes(f"{node.name}:0")) and _is_row(shapes(_first(node))))
+    return bool(node.op == "Conv2D" and is_row(shapes(f"{node.name}:0")) and is_row(shapes(_first(node))))
 
 
 def _first(node: Any) -> str:
@@ -118,13 +118,13 @@ def _first(node: Any) -> str:
     return name if ":" in name else f"{name}:0"
 
 
-def _trunk(nodes: Nodes, name: str, computed: set[str]) -> tuple[str, str] | None:
+def _split_constant_input(nodes: Nodes, name: str, computed: set[str]) -> tuple[str, str] | None:
     """The input that depends on the photo and the constant one, of a node that has one of each."""
     inputs = nodes.inputs(name)
     if len(inputs) != 2:
         return None
-    moving = [one for one in inputs if node_of(one) in computed]
-    fixed = [one for one in inputs if node_of(one) not in computed]
+    moving = [tensor for tensor in inputs if node_of(tensor) in computed]
+    fixed = [tensor for tensor in inputs if node_of(tensor) not in computed]
     return (moving[0], fixed[0]) if len(moving) == 1 else None
 
 
@@ -133,15 +133,15 @@ def _dense_at(nodes: Nodes, tensor: str, computed: set[str], shapes: Shapes) -> 
     bias: npt.NDArray[np.float64] | None = None
     node = nodes.by_name[node_of(tensor)]
     if node.op in ("Add", "AddV2", "BiasAdd"):
-        parts = _trunk(nodes, node.name, computed)
-        if parts is None or not _is_row(shapes(f"{node.name}:0")):
+        parts = _split_constant_input(nodes, node.name, computed)
+        if parts is None or not is_row(shapes(f"{node.name}:0")):
             return None
         bias = nodes.value(parts[1]).astype(np.float64).reshape(-1)
-        tensor = peeled(nodes, parts[0], shapes)
+        tensor = skip_identities(nodes, parts[0], shapes)
         node = nodes.by_name[node_of(tensor)]
     if not _is_dense(node, shapes):
         return None
-    parts = _trunk(nodes, node.name, computed)
+    parts = _split_constant_input(nodes, node.name, computed)
     if parts is None or nodes.inputs(node.name)[0] != parts[0]:
         return None
     weights = nodes.value(parts[1]).astype(np.float64)
@@ -153,6 +153,6 @@ def _dense_at(nodes: Nodes, tensor: str, computed: set[str], shapes: Shapes) -> 
         weights = weights.T
     if bias is None:
         bias = np.zeros(weights.shape[1])
-    if len(bias) not in (1, weights.shape[1]) or not _is_row(shapes(parts[0])):
+    if len(bias) not in (1, weights.shape[1]) or not is_row(shapes(parts[0])):
         return None
     return _Dense(node.name, weights, np.broadcast_to(bias, weights.shape[1:]), parts[0])

@@ -8,14 +8,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.backbone.source import Wishes
+from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.graph.arithmetic import FAKE_QUANTIZATION, is_arithmetic
-from edgeretrain.importers.graph.classifier import Classifier, dense_layers, find_classifier, peeled
-from edgeretrain.importers.graph.image import ImageInput, compose, fed, find_image
+from edgeretrain.importers.graph.classifier import (
+    Classifier,
+    Shapes,
+    dense_layers,
+    find_classifier,
+    is_row,
+    skip_identities,
+)
+from edgeretrain.importers.graph.image import ImageInput, compose, feed_nodes, find_image
 from edgeretrain.importers.graph.nodes import Nodes, node_of
 from edgeretrain.tflite.quiet import quiet
+
+_POOLINGS = ("Mean", "Max", "AvgPool", "MaxPool")
 
 
 @dataclass(frozen=True)
@@ -37,9 +46,13 @@ class CutGraph:
         pixels_by: who says so; "" when nobody does.
         layer: the tensor of the bottleneck.
         length: d, how many numbers the bottleneck holds.
+        grid: height and width of the feature map that `layer` is, which is averaged; None when it is a vector.
         candidates: tensors that could be the bottleneck, from the photo to the output.
         classifier: what the graph does with the bottleneck to the end; None when that is no dense layer, or when the
             bottleneck was named.
+        pooling: what the last pooling of a whole feature map gives, where every way from the photo to the output goes
+            through.
+        dense_input: what the last dense layer takes where every way goes through, whatever follows it.
         output: the tensor at the end.
         network: the photo at `entry`, `float32 [1,S,S,3]` -> bottleneck `[1,d]`; can be traced. `entry` is `input`
             behind the scaling that the graph itself does: `scaling` puts the two together.
@@ -53,8 +66,11 @@ class CutGraph:
     pixels_by: str
     layer: str
     length: int
+    grid: tuple[int, int] | None
     candidates: tuple[Candidate, ...]
     classifier: Classifier | None
+    pooling: str | None
+    dense_input: str | None
     output: str
     network: Callable[[Any], Any]
     parameters: int
@@ -66,10 +82,16 @@ class CutGraph:
         """The scaling of the photo that `network` takes, when `input` takes photos scaled like `pixels`."""
         return compose(pixels, self._image.own)
 
+    def at(self, tensor: str) -> "CutGraph":
+        """The same graph cut at another tensor on the way to the output."""
+        return _cut(self._nodes, self._image, self.size, tensor, tensor)
+
     def run(self, tensor: str, photos: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """What the whole graph, uncut, computes for photos `[n,S,S,3]` at `input`, one by one: `[n,...]`."""
         import tensorflow as tf
 
+        if tensor == self.input:
+            return photos
         with quiet(), tf.Graph().as_default():
             photo = tf.compat.v1.placeholder(tf.float32, (1, self.size, self.size, 3))
             part = self._nodes.part([tensor], {self.input}, rounded=True)
@@ -77,24 +99,31 @@ class CutGraph:
                 part, input_map={self.input: photo}, return_elements=[tensor], name=""
             )
             with tf.compat.v1.Session() as session:
-                return np.concatenate([session.run(result, {photo: one[None]}) for one in photos])
+                return np.concatenate([session.run(result, {photo: pixels[None]}) for pixels in photos])
 
 
 def cut_graph(
-    graph_def: Any, wishes: Wishes, *, what: str, input: str | None = None, output: str | None = None
+    graph_def: Any,
+    overrides: SourceOverrides,
+    *,
+    what: str,
+    input: str | None = None,
+    output: str | None = None,
+    side: int | None = None,
 ) -> CutGraph:
     """Find the image input and the bottleneck of a graph, and make a function of what lies between.
 
     The bottleneck is what the last dense layer takes. Where that layer works on the output of another (TensorFlow for
-    Poets: on ImageNet's class scores), it is what the first of the two takes. `wishes.layer` names any other tensor; a
-    map in it is averaged.
+    Poets: on ImageNet's class scores), it is what the first of the two takes. `overrides.layer` names any other tensor;
+    a map in it is averaged.
 
     Args:
         graph_def: a `GraphDef`, frozen: no variables. It is data; see `arithmetic.py` for what is let through.
-        wishes: what the user says. What is not said is read from the graph.
+        overrides: what the user says. What is not said is read from the graph.
         what: the file's name, for messages.
         input: the tensor that takes the photo, when the caller knows it; the user's word goes first.
         output: the tensor at the end, when the caller knows it.
+        side: of the photos that `input` takes, pixels, when the caller knows it.
 
     Raises:
         EdgeretrainError: there is no image input, or several; where to cut or the photo's size cannot be told; a
@@ -102,30 +131,30 @@ def cut_graph(
     """
     nodes = Nodes(graph_def, what)
     if not nodes.by_name:
-        raise EdgeretrainError(f"{what}: is empty: there is no operation in it. Copy or make it again.")
-    layer = nodes.find(wishes.layer, "--layer") if wishes.layer is not None else None
+        raise EdgeretrainError(f"{what}: is empty: it has no operations. Copy or make it again.")
+    layer = nodes.find(overrides.layer, "--layer") if overrides.layer is not None else None
     end = nodes.find(output, "--output") if output is not None else None
     ends = [end] if end is not None else _ends(nodes)
-    within = [layer] if layer is not None and fed(nodes, [layer]) else ends
-    image = find_image(nodes, within, wishes.input if wishes.input else input)
-    size = wishes.size or image.size
+    within = [layer] if layer is not None and feed_nodes(nodes, [layer]) else ends
+    image = find_image(nodes, within, overrides.input if overrides.input else input, side)
+    size = overrides.size or side or image.size
     if size is None:
         raise EdgeretrainError(
-            f"{what}: does not say how large the photos are that {image.tensor} takes. Say it with --size, such as "
+            f"{what}: does not say which photo size {image.tensor} takes. Give --size, the side in pixels, such as "
             "--size 224."
         )
-    ends = [one for one in ends if node_of(one) in nodes.reached(image.entry)]
+    ends = [tensor for tensor in ends if node_of(tensor) in nodes.reached(image.entry)]
     if layer is None and len(ends) > 1:
-        scores = [one for one in ends if _comes_from_softmax(nodes, one)]
+        scores = [tensor for tensor in ends if _comes_from_softmax(nodes, tensor)]
         ends = scores if len(scores) == 1 else ends
     if (not ends and layer is None) or (layer is not None and node_of(layer) not in nodes.reached(image.entry)):
         raise EdgeretrainError(
-            f"{what}: {layer or 'its output'} is not computed from the photo at {image.tensor}. Name tensors that go "
-            "together with --input and --layer."
+            f"{what}: {layer or 'its output'} is not computed from the photo at {image.tensor}. Give an "
+            "--input and a --layer that belong together."
         )
     if layer is None and len(ends) > 1:
         raise EdgeretrainError(
-            f"{what}: has several outputs: {', '.join(ends[:8])}. Say with --layer which tensor is the bottleneck."
+            f"{what}: has several outputs: {', '.join(ends[:8])}. Choose the tensor of the bottleneck with --layer."
         )
     return _cut(nodes, image, size, layer, layer or ends[0])
 
@@ -134,7 +163,7 @@ def _ends(nodes: Nodes) -> list[str]:
     """The tensors that nothing takes."""
     ends = []
     for name, node in nodes.by_name.items():
-        if not nodes.is_taken(name) and is_arithmetic(node.op) and nodes.inputs(name):
+        if not nodes.taken(name) and is_arithmetic(node.op) and nodes.inputs(name):
             ends.append(f"{name}:0")
     if not ends:
         # Something that cannot be let through: let the check of the operations say it.
@@ -157,9 +186,12 @@ def _cut(nodes: Nodes, image: ImageInput, size: int, layer: str | None, output: 
     shapes = _shapes(nodes, part, image, size)
     computed = set(order) | {node_of(image.entry)}
     classifier = find_classifier(nodes, output, computed, shapes) if layer is None else None
-    shown = layer or (classifier.input if classifier is not None else peeled(nodes, output, shapes))
-    candidates = _candidates(nodes, image, order, output, shapes, shown)
-    source, averaged = _averaged(nodes, shown, computed, shapes)
+    shown = layer or (classifier.input if classifier is not None else skip_identities(nodes, output, shapes))
+    gates = _gates(nodes, image.entry, order)
+    dense = [pair for pair in dense_layers(nodes, order, shapes) if pair[1] in gates]
+    candidates = _candidates(dense, gates, shapes, shown)
+    start = skip_identities(nodes, shown, shapes) if shapes(shown) else shown  # otherwise there is no such output
+    source, averaged = _averaged(nodes, start, computed, shapes)
     network = _network(nodes, image, source, averaged)
     length = _length(nodes, network, shown, size)
     return CutGraph(
@@ -169,8 +201,11 @@ def _cut(nodes: Nodes, image: ImageInput, size: int, layer: str | None, output: 
         pixels_by=image.by,
         layer=shown,
         length=length,
+        grid=_grid(shapes(shown)),
         candidates=candidates,
         classifier=classifier,
+        pooling=_last_pooling(nodes, order, gates, shapes),
+        dense_input=next((tensor for tensor, _ in reversed(dense) if is_row(shapes(tensor))), None),
         output=output,
         network=network,
         parameters=_parameters(nodes, source, image.entry),
@@ -180,7 +215,7 @@ def _cut(nodes: Nodes, image: ImageInput, size: int, layer: str | None, output: 
     )
 
 
-def _shapes(nodes: Nodes, part: Any, image: ImageInput, size: int) -> Callable[[str], Sequence[int | None]]:
+def _shapes(nodes: Nodes, part: Any, image: ImageInput, size: int) -> Shapes:
     """The shapes of a part's tensors for one photo."""
     import tensorflow as tf
 
@@ -212,34 +247,57 @@ def _refused_by_tensorflow(nodes: Nodes, image: ImageInput, size: int, error: Ex
     return nodes.refused(f"cannot run it on photos of {size} pixels at {image.tensor}", error, advice)
 
 
-def _candidates(
-    nodes: Nodes,
-    image: ImageInput,
-    order: Sequence[str],
-    output: str,
-    shapes: Callable[[str], Sequence[int | None]],
-    shown: str,
-) -> tuple[Candidate, ...]:
+def _candidates(dense: Sequence[tuple[str, str]], gates: set[str], shapes: Shapes, shown: str) -> tuple[Candidate, ...]:
     """What dense layers take and give, where every way from the photo to the output goes through."""
-    pairs = [pair for pair in dense_layers(nodes, order, shapes) if _all_ways(nodes, image.entry, pair[1], output)]
     # The last one's result is no bottleneck but the scores.
-    tensors = dict.fromkeys([tensor for pair in pairs for tensor in pair][:-1])
+    tensors = dict.fromkeys([tensor for pair in dense for tensor in pair][:-1])
     found = []
     for tensor in (*tensors, *(() if shown in tensors else (shown,))):
         length = shapes(tensor)[-1] if shapes(tensor) else None
-        if length and (tensor == shown or _all_ways(nodes, image.entry, tensor, output)):
+        if length and (tensor == shown or tensor in gates):
             found.append(Candidate(tensor, length))
     return tuple(found)
 
 
-def _all_ways(nodes: Nodes, entry: str, tensor: str, output: str) -> bool:
-    """Whether every way from the entry to the output goes through the tensor: the output needs no photo beside it."""
-    return not any(entry in nodes.inputs(name) for name in nodes.needed([output], {tensor, entry}))
+def _last_pooling(nodes: Nodes, order: Sequence[str], gates: set[str], shapes: Shapes) -> str | None:
+    """The result of the last pooling of a whole map; those inside a block, such as squeeze-and-excitation's, are
+    passed by."""
+    for name in reversed(order):
+        if nodes.by_name[name].op not in _POOLINGS or f"{name}:0" not in gates:
+            continue
+        above, below = shapes(f"{name}:0"), shapes(nodes.inputs(name)[0])
+        if len(below) == 4 and is_row(above) and above[-1] == below[-1]:
+            return f"{name}:0"
+    return None
 
 
-def _averaged(
-    nodes: Nodes, tensor: str, computed: set[str], shapes: Callable[[str], Sequence[int | None]]
-) -> tuple[str, bool]:
+def _grid(shape: Sequence[int | None]) -> tuple[int, int] | None:
+    if len(shape) != 4 or shape[1] is None or shape[2] is None or shape[1] * shape[2] == 1:
+        return None
+    return shape[1], shape[2]
+
+
+def _gates(nodes: Nodes, entry: str, order: Sequence[str]) -> set[str]:
+    """The tensors that every way from the photo to the output goes through: those that no edge leads past.
+
+    Args:
+        order: the nodes between the two, each after its inputs.
+    """
+    places = {name: place for place, name in enumerate(order)}
+
+    def last_taker(tensor: str) -> int:
+        return max((places[name] for name in nodes.consumers.get(tensor, ()) if name in places), default=-1)
+
+    gates, furthest = {entry}, last_taker(entry)
+    for place, name in enumerate(order):
+        taken = [tensor for tensor in nodes.taken(name) if last_taker(tensor) >= 0] or [f"{name}:0"]
+        if furthest <= place and len(taken) == 1:
+            gates.add(taken[0])
+        furthest = max(furthest, *map(last_taker, taken))
+    return gates
+
+
+def _averaged(nodes: Nodes, tensor: str, computed: set[str], shapes: Shapes) -> tuple[str, bool]:
     """A pooling over a whole map is the map's mean: the tensor to take, and whether it is to be averaged."""
     shape = shapes(tensor)
     if len(shape) == 4 and tuple(shape[1:3]) != (1, 1):
@@ -269,6 +327,8 @@ def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Ca
         (values,) = tf.graph_util.import_graph_def(
             part, input_map={image.entry: scaled}, return_elements=[source], name="network"
         )
+        if values.dtype in (tf.float16, tf.bfloat16, tf.float64):
+            values = tf.cast(values, tf.float32)
         return tf.reduce_mean(values, axis=(1, 2)) if averaged else tf.reshape(values, (1, -1))
 
     sessions: dict[tuple[int, ...], Callable[[Any], Any]] = {}
@@ -301,8 +361,8 @@ def _length(nodes: Nodes, network: Callable[[Any], Any], shown: str, size: int) 
         raise nodes.refused(f"cannot run it up to {shown} on photos of {size} pixels", error, advice) from None
     if values.dtype != np.float32 or values.shape[0] != 1:
         raise EdgeretrainError(
-            f"{nodes.what}: {shown} is {values.dtype} {list(values.shape)}, not numbers for each photo. Choose another "
-            "--layer."
+            f"{nodes.what}: {shown} is {values.dtype} {list(values.shape)}, not float32 numbers for one photo. Choose "
+            "another --layer."
         )
     return int(values.shape[1])
 

@@ -51,36 +51,38 @@ class ImageInput:
     by: str
 
 
-def find_image(nodes: Nodes, outputs: list[str], given: str | None) -> ImageInput:
+def find_image(nodes: Nodes, outputs: list[str], given: str | None, side: int | None) -> ImageInput:
     """The image input of what computes these outputs.
 
     Args:
         given: the tensor that the caller or the user names (`--input`).
+        side: of the photos that it takes, pixels, when the caller knows it: then they enter before the graph resizes
+            them.
 
     Raises:
         EdgeretrainError: there is no image input, or there are several; it is not square.
     """
     if given is not None:
-        return _follow(nodes, nodes.find(given, "--input"))
-    feeds = fed(nodes, outputs)
+        return _trace_preprocessing(nodes, nodes.find(given, "--input"), side)
+    feeds = feed_nodes(nodes, outputs)
     images = [name for name in feeds if _is_image(nodes.by_name[name])]
     images = [name for name in images if _says_it(nodes.by_name[name])] or images
     if len(images) > 1:
         raise EdgeretrainError(
-            f"{nodes.what}: has several image inputs: {', '.join(f'{name}:0' for name in images)}. Say with --input "
-            "which one takes the photo."
+            f"{nodes.what}: has several image inputs: {', '.join(f'{name}:0' for name in images)}. Choose the one "
+            "that takes the photo with --input."
         )
     if not images:
         there = ", ".join(f"{name}:0 {_shape_text(nodes.by_name[name])}" for name in feeds[:5])
         raise EdgeretrainError(
-            f"{nodes.what}: has no image input, a tensor [1, size, size, 3] that something is fed to "
+            f"{nodes.what}: has no image input, a placeholder of shape [1, size, size, 3] "
             f"({f'its inputs: {there}' if feeds else 'it has no input at all'}). Give the graph of an image network, "
             "or name the tensor that takes the photo with --input."
         )
-    return _follow(nodes, f"{images[0]}:0")
+    return _trace_preprocessing(nodes, f"{images[0]}:0", side)
 
 
-def fed(nodes: Nodes, outputs: list[str]) -> list[str]:
+def feed_nodes(nodes: Nodes, outputs: list[str]) -> list[str]:
     """Nodes where something is fed: placeholders, and decoders, whose photo we decode ourselves."""
     decoded = {f"{name}:0" for name, node in nodes.by_name.items() if node.op in _DECODERS}
     found = [node_of(tensor) for tensor in decoded if nodes.reached(tensor) & set(map(node_of, outputs))]
@@ -112,7 +114,7 @@ def _shape_text(node: Any) -> str:
     return str([dim.size if dim.size >= 0 else None for dim in node.attr["shape"].shape.dim]).replace("None", "?")
 
 
-def _follow(nodes: Nodes, tensor: str) -> ImageInput:
+def _trace_preprocessing(nodes: Nodes, tensor: str, side: int | None) -> ImageInput:
     """Follow a photo into the graph, over resizing and scaling, up to the network."""
     feed = nodes.by_name[node_of(tensor)]
     size = _square(nodes, feed)
@@ -126,12 +128,14 @@ def _follow(nodes: Nodes, tensor: str) -> ImageInput:
         node = nodes.by_name[takers[0]]
         result = f"{node.name}:0"
         first = nodes.inputs(node.name)[0] == entry
+        if (node.op in _RESIZES and side is not None) or (node.op == "Cast" and _to_other_floats(node)):
+            break
         if first and node.op in _ANOTHER_SHAPE:
             # The photo enters behind it: one of the right type and shape, resized by us.
             if node.op in _RESIZES:
                 size = _resized_to(nodes, node.name) or size
             if own != RAW and pixels is None:
-                pixels, by = _told(nodes, own)
+                pixels, by = _infer_pixel_range(nodes, own)
             pixels, own = compose(pixels, own) if pixels is not None else None, RAW
             tensor = result
         elif not (first and node.op in SAME_VALUES):
@@ -141,8 +145,15 @@ def _follow(nodes: Nodes, tensor: str) -> ImageInput:
             own = compose(own, step)
         entry = result
     if pixels is None:
-        pixels, by = _told(nodes, own)
+        pixels, by = _infer_pixel_range(nodes, own)
     return ImageInput(tensor, entry, size, own, pixels, by)
+
+
+def _to_other_floats(cast: Any) -> bool:
+    """Whether a network computes in other numbers than float32, which we feed."""
+    from tensorflow.core.framework import types_pb2 as types
+
+    return cast.attr["DstT"].type in (types.DT_HALF, types.DT_BFLOAT16, types.DT_DOUBLE)
 
 
 def _takes_raw(feed: Any) -> bool:
@@ -151,7 +162,7 @@ def _takes_raw(feed: Any) -> bool:
     return feed.op in _DECODERS or (feed.op == "Placeholder" and feed.attr["dtype"].type == types.DT_UINT8)
 
 
-def _told(nodes: Nodes, own: Scaling) -> tuple[Scaling | None, str]:
+def _infer_pixel_range(nodes: Nodes, own: Scaling) -> tuple[Scaling | None, str]:
     """What the pixels should be, told from what the graph does to them, or else from its names."""
     if own != RAW:
         # A network sees about -3 to 3. What makes that of the pixels says what they are.
@@ -177,7 +188,7 @@ def _square(nodes: Nodes, feed: Any) -> int | None:
 def _resized_to(nodes: Nodes, name: str) -> int | None:
     """Side of what a resize gives, when that is constant."""
     sizes = nodes.inputs(name)[1:2]
-    if not sizes or any(nodes.by_name[one].op in ("Placeholder", "Shape") for one in nodes.needed(sizes)):
+    if not sizes or any(nodes.by_name[name].op in ("Placeholder", "Shape") for name in nodes.needed(sizes)):
         return None
     numbers = nodes.value(sizes[0]).reshape(-1)
     return _side(nodes, f"{name}:0", int(numbers[0]), int(numbers[1])) if len(numbers) == 2 else None
@@ -186,8 +197,8 @@ def _resized_to(nodes: Nodes, name: str) -> int | None:
 def _side(nodes: Nodes, tensor: str, height: int, width: int) -> int | None:
     if height > 0 and width > 0 and height != width:
         raise EdgeretrainError(
-            f"{nodes.what}: {tensor} takes photos of {width} x {height} pixels, and edgeretrain makes square ones "
-            "only. Freeze the graph for a square size."
+            f"{nodes.what}: {tensor} takes photos of {width} x {height} pixels, but edgeretrain only makes "
+            "square ones. Freeze the graph for a square size."
         )
     return height if height > 0 else width if width > 0 else None
 
@@ -200,7 +211,7 @@ def _scaling_step(nodes: Nodes, node: Any, entry: str) -> Scaling | None:
     other = inputs[1] if inputs[0] == entry else inputs[0]
     if other == entry or (node.op in ("Sub", "RealDiv", "Div") and inputs[0] != entry):
         return None
-    if not all(nodes.by_name[name].op in ("Const", "Identity") for name in nodes.needed([other])):
+    if not all(nodes.by_name[name].op in ("Const", "Identity", "Cast") for name in nodes.needed([other])):
         return None
     numbers = _per_channel(nodes.value(other))
     if numbers is None:
@@ -208,16 +219,16 @@ def _scaling_step(nodes: Nodes, node: Any, entry: str) -> Scaling | None:
     if node.op == "Mul":
         return Scaling(numbers, (0.0,) * len(numbers))
     if node.op in ("RealDiv", "Div"):
-        return Scaling(tuple(1 / one for one in numbers), (0.0,) * len(numbers)) if all(numbers) else None
+        return Scaling(tuple(1 / number for number in numbers), (0.0,) * len(numbers)) if all(numbers) else None
     sign = -1.0 if node.op == "Sub" else 1.0
-    return Scaling((1.0,) * len(numbers), tuple(sign * one for one in numbers))
+    return Scaling((1.0,) * len(numbers), tuple(sign * number for number in numbers))
 
 
 def _per_channel(values: npt.NDArray[Any]) -> tuple[float, ...] | None:
     """One number, or one for each of three channels; None when it is something else."""
     if values.dtype != np.float32 or values.size not in (1, 3) or (values.size == 3 and values.shape[-1] != 3):
         return None
-    numbers = tuple(float(one) for one in values.reshape(-1))
+    numbers = tuple(float(value) for value in values.reshape(-1))
     return numbers[:1] if len(set(numbers)) == 1 else numbers
 
 
@@ -225,8 +236,8 @@ def compose(first: Scaling, then: Scaling) -> Scaling:
     """One scaling and another after it, as one."""
     count = max(len(first.factor), len(then.factor))
     a, b, c, d = (part * (count // len(part)) for part in (first.factor, first.offset, then.factor, then.offset))
-    factor = tuple(one * two for one, two in zip(a, c, strict=True))
-    offset = tuple(one * two + three for one, two, three in zip(b, c, d, strict=True))
+    factor = tuple(inner * outer for inner, outer in zip(a, c, strict=True))
+    offset = tuple(inner * outer + shift for inner, outer, shift in zip(b, c, d, strict=True))
     if len(set(factor)) == len(set(offset)) == 1:
         return Scaling(factor[:1], offset[:1])
     return Scaling(factor, offset)

@@ -46,7 +46,7 @@ class Nodes:
 
     def inputs(self, name: str) -> list[str]:
         """The tensors that a node takes. What it only waits for is left out: arithmetic waits for nothing."""
-        return [tensor_of(one) for one in self.by_name[name].input if not one.startswith("^")]
+        return [tensor_of(reference) for reference in self.by_name[name].input if not reference.startswith("^")]
 
     def find(self, wanted: str, option: str) -> str:
         """A tensor that the user names, with or without `:0`.
@@ -84,12 +84,13 @@ class Nodes:
                 raise EdgeretrainError(
                     f"{self.what}: is cut off or damaged (its node {name} is missing). Copy or make it again."
                 )
-            waiting = [node_of(one) for one in self.inputs(name) if one not in given and node_of(one) not in order]
+            sources = [node_of(tensor) for tensor in self.inputs(name) if tensor not in given]
+            waiting = [source for source in sources if source not in order]
             if not waiting:
                 order[stack.pop()] = None
                 open_nodes.discard(name)
             elif name in open_nodes:
-                raise EdgeretrainError(f"{self.what}: runs in a circle at {name}. Give a graph made for inference.")
+                raise EdgeretrainError(f"{self.what}: has a loop at {name}. Give a graph made for inference.")
             else:
                 open_nodes.add(name)
                 stack.extend(waiting)
@@ -108,9 +109,9 @@ class Nodes:
                     stack.extend(self._taken.get(consumer, ()))
         return found
 
-    def is_taken(self, name: str) -> bool:
-        """Whether another node takes something of this one."""
-        return name in self._taken
+    def taken(self, name: str) -> list[str]:
+        """The tensors of a node that other nodes take."""
+        return self._taken.get(name, [])
 
     def part(self, tensors: Collection[str], given: Collection[str] = (), *, rounded: bool = False) -> Any:
         """The GraphDef of what these tensors need, made ready for inference.
@@ -156,7 +157,7 @@ def _add(part: Any, node: Any, rounded: bool) -> None:
     new = part.node.add()
     new.CopyFrom(node)
     del new.input[:]
-    new.input.extend(one for one in node.input if not one.startswith("^"))
+    new.input.extend(reference for reference in node.input if not reference.startswith("^"))
     for unwanted in ("_class", "_output_shapes"):
         new.attr.pop(unwanted, None)
     new.device = ""
