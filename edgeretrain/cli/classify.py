@@ -74,10 +74,10 @@ def classify_command(
 
     Example: edgeretrain classify flowers/model.int8.tflite camera --on-label 'say {label}'
     """
-    from edgeretrain.cli.classify_source import Photos, sort_out
+    from edgeretrain.cli.classify_source import Photos, parse_sources
 
     given = {"--smooth": smooth, "--hold": hold, "--max-fps": max_fps, "--every": every, "--on-label": on_label}
-    source = sort_out(sources, watch, [option for option, value in given.items() if value is not None])
+    source = parse_sources(sources, watch, [option for option, value in given.items() if value is not None])
     if not isinstance(source, Photos):
         from edgeretrain.cli.classify_stream import Look, run_stream
 

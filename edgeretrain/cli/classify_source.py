@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeretrain.data.photos import EXTENSIONS
-from edgeretrain.data.pixels import printable
+from edgeretrain.data.walk import is_photo_name
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.describe import printable
 from edgeretrain.stream.camera import camera_named
 from edgeretrain.stream.video import is_video
 from edgeretrain.stream.watch import photos_below
@@ -52,7 +52,7 @@ _MEANT_FOR: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-def sort_out(sources: Sequence[str], watch: bool, options: Sequence[str]) -> Source:
+def parse_sources(sources: Sequence[str], watch: bool, options: Sequence[str]) -> Source:
     """What is meant by the words of the command line.
 
     Args:
@@ -88,7 +88,7 @@ def _source(sources: Sequence[str], watch: bool) -> Source:
     for path in paths:
         if path.is_dir():
             photos += photos_below(path)
-        elif not path.exists() and path.suffix.lower() not in EXTENSIONS:
+        elif not path.exists() and not is_photo_name(path):
             raise EdgeretrainError(
                 f"{printable(path)}: there is no such photo, folder or video. A camera is `camera`, the second one "
                 "`camera:1`."

@@ -5,21 +5,26 @@ import os
 import stat
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeretrain.data.pixels import check_header, open_failure, printable
+from edgeretrain.data.pixels import check_header
+from edgeretrain.data.walk import (
+    file_status,
+    folder_and_above,
+    identity,
+    is_ignored_name,
+    is_photo_name,
+    list_folder,
+    walk,
+)
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.files.describe import open_failure, printable
 from edgeretrain.progress import Progress, silent
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 FEW_PHOTOS = 20
 """Below this many photos a class is warned about, as retrain.py does."""
-
-LEFT_BEHIND = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
-"""Folders that archivers and network drives leave behind, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +158,8 @@ def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
     for label in labels:
         paths: list[Path] = []
         others: Counter[str] = Counter()
-        for path in _walk(root / label, root):
-            if path.suffix.lower() in EXTENSIONS:
+        for path, _ in walk(root / label, root=root):
+            if is_photo_name(path):
                 paths.append(path)
             else:
                 others[path.suffix.lower() or path.name] += 1
@@ -199,13 +204,13 @@ def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
     """
     files: list[PhotoFile] = []
     for source in sources:
-        status = _status(source)
+        status = file_status(source)
         if status is None:
             raise EdgeretrainError(f"There is no photo or folder {printable(source)}. Check the path.")
         if not stat.S_ISDIR(status.st_mode):
             files.append(PhotoFile(source, printable(f"{label}/{source.name}"), label))
             continue
-        paths = [path for path in _walk(source, source) if path.suffix.lower() in EXTENSIONS]
+        paths = [path for path, _ in walk(source) if is_photo_name(path)]
         if not paths:
             raise EdgeretrainError(
                 f"{printable(source)}: this folder has no JPEG, PNG, WebP, BMP, GIF or TIFF photos. Check the path."
@@ -249,7 +254,7 @@ def read_photo(file: PhotoFile) -> tuple[Photo, bytes]:
         UnreadablePhoto: there is no such file, it cannot be read, or its header is damaged.
     """
     path, name = file.path, file.name
-    status = _status(path)
+    status = file_status(path)
     if status is None:
         raise UnreadablePhoto(name, "a link that leads nowhere" if path.is_symlink() else "no such file")
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
@@ -277,53 +282,34 @@ def read_again(photo: Photo) -> bytes:
     return content
 
 
-def _listing(folder: Path) -> list[Path]:
-    """What is in a folder and counts, sorted by name."""
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries)
-    except PermissionError as error:
-        raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: no permission.") from error
-    except OSError as error:
-        raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: {error.strerror}.") from error
-    return [folder / name for name in names if is_class_folder_name(name)]
-
-
-def _status(path: Path) -> os.stat_result | None:
-    """Of what a link leads to; None when it leads nowhere."""
-    try:
-        return path.stat()
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return None
-
-
 def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
     """The labels, and how many photos lie beside the class folders."""
     shown = printable(root)
-    status = _status(root)
+    status = file_status(root)
     if status is None:
         raise EdgeretrainError(f"There is no folder {shown}. Check the path.")
     if not stat.S_ISDIR(status.st_mode):
         raise EdgeretrainError(f"{shown} is a file. Give the folder that holds a sub-folder of photos for each class.")
-    above = _folder_and_above(root)
+    above = folder_and_above(root)
     folders: list[Path] = []
     loose = 0
-    for path in _listing(root):
-        status = _status(path)
+    for path in list_folder(root):
+        status = file_status(path)
         if status is not None and stat.S_ISDIR(status.st_mode):
-            if _identity(status) not in above:
+            if identity(status) not in above:
                 folders.append(path)
-        elif path.suffix.lower() in EXTENSIONS:
+        elif is_photo_name(path):
             loose += 1
     if not folders:
         found = f"{shown} has photos ({loose}) but no sub-folders" if loose else f"{shown} has no sub-folders"
         raise EdgeretrainError(f"{found}. Put the photos of each class into a sub-folder named like the class.")
     if len(folders) == 1:
         only = folders[0]
-        inside = [status for path in _listing(only) if (status := _status(path)) and stat.S_ISDIR(status.st_mode)]
+        statuses = map(file_status, list_folder(only))
+        inside = sum(status is not None and stat.S_ISDIR(status.st_mode) for status in statuses)
         hint = (
-            f"It holds {len(inside)} folders itself: if these are the classes, give {printable(only)}."
-            if len(inside) > 1
+            f"It holds {inside} folders itself: if these are the classes, give {printable(only)}."
+            if inside > 1
             else "Put the photos of each class into a sub-folder of its own."
         )
         raise EdgeretrainError(
@@ -358,7 +344,7 @@ def alike_key(label: str) -> str:
 
 def is_class_folder_name(name: str) -> bool:
     """Whether a folder of this name would count as a class."""
-    return bool(name) and not name.startswith(".") and name.lower() not in LEFT_BEHIND
+    return bool(name) and not is_ignored_name(name)
 
 
 def _check_labels(labels: tuple[str, ...], shown: str) -> None:
@@ -372,32 +358,6 @@ def _check_labels(labels: tuple[str, ...], shown: str) -> None:
                 "them. Rename one, or put their photos into one folder."
             )
         alike[key] = label
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _folder_and_above(folder: Path) -> set[tuple[int, int]]:
-    real = folder.resolve()
-    statuses = [_status(path) for path in (real, *real.parents)]
-    return {_identity(status) for status in statuses if status is not None}
-
-
-def _walk(top: Path, root: Path) -> Iterator[Path]:
-    """Every file of a class folder, at any depth; folders are entered once, and never one that holds the root."""
-    visited = _folder_and_above(root)
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
-        visited.add(_identity(folder.stat()))
-        for path in _listing(folder):
-            status = _status(path)
-            if status is None or not stat.S_ISDIR(status.st_mode):
-                yield path
-            elif _identity(status) not in visited:
-                visited.add(_identity(status))
-                waiting.append(path)
 
 
 def _nothing_in(label: str, others: Counter[str]) -> str:

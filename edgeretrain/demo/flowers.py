@@ -7,7 +7,7 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from edgeretrain.data.photos import EXTENSIONS
+from edgeretrain.data.walk import is_photo_name
 from edgeretrain.demo.folder import new_photo_folder
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.download import download
@@ -80,7 +80,7 @@ def _missing(folder: Path) -> str | None:
     """What a folder lacks to be flower_photos, or None."""
     count = 0
     for label in LABELS:
-        photos = [path for path in (folder / label).glob("*") if path.suffix.lower() in EXTENSIONS]
+        photos = [path for path in (folder / label).glob("*") if is_photo_name(path)]
         if not photos:
             return f"it has no {label}/*.jpg"
         count += len(photos)
@@ -130,4 +130,4 @@ def _path_inside(member: tarfile.TarInfo, url: str) -> Path | None:
     if parts == (_LICENCE_FILE,):
         return Path(_LICENCE_FILE)
     wanted = len(parts) == 2 and parts[0] in LABELS and not parts[1].startswith(".")
-    return Path(*parts) if wanted and path.suffix.lower() in EXTENSIONS else None
+    return Path(*parts) if wanted and is_photo_name(path) else None

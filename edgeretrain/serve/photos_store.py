@@ -12,10 +12,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from edgeretrain.data.photos import EXTENSIONS, alike_key, is_class_folder_name
-from edgeretrain.data.pixels import load_pixels, open_failure, printable
+from edgeretrain.data.photos import alike_key, is_class_folder_name
+from edgeretrain.data.pixels import load_pixels
+from edgeretrain.data.walk import is_ignored_name, is_photo_name
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.atomic import write_atomic
+from edgeretrain.files.describe import open_failure, printable
 
 _SUFFIXES = {"PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tiff"}  # else JPEG
 _LONGEST_NAME = 100  # bytes of UTF-8; file systems take 255
@@ -66,7 +68,7 @@ class PhotosStore:
         for folder in folders:
             with contextlib.suppress(OSError):
                 counts[folder.name] = sum(
-                    path.suffix.lower() in EXTENSIONS for path in folder.iterdir() if not path.name.startswith(".")
+                    is_photo_name(path) for path in folder.iterdir() if not is_ignored_name(path.name)
                 )
         return dict(sorted(counts.items()))
 

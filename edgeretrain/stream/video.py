@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edgeretrain.data.pixels import open_failure, printable
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.describe import open_failure, printable
 from edgeretrain.stream.colour import opencv_layout, to_rgb
 from edgeretrain.stream.opencv import load_cv2
 from edgeretrain.stream.sources import Frame, Tell, untold

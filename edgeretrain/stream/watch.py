@@ -1,17 +1,15 @@
 """The photos of a folder: those that are there, and those that appear in it."""
 
-import contextlib
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from edgeretrain.data.photos import EXTENSIONS, LEFT_BEHIND
-from edgeretrain.data.pixels import printable
+from edgeretrain.data.walk import photo_files
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.files.describe import printable
 
 SCAN_SECONDS = 0.5
 """Between two looks at a watched folder. Longer where looking itself takes long: at most a tenth of the time."""
@@ -104,38 +102,5 @@ class WatchedFolder(Generic[_Answer]):
 
 
 def _scan(folder: Path) -> dict[Path, _Stamp]:
-    """Photo -> what changes when it is written to or replaced. Links are followed, no folder is entered twice."""
-    try:
-        start = folder.stat()
-        with os.scandir(folder):
-            pass
-    except OSError as error:
-        raise EdgeretrainError(
-            f"The folder {printable(folder)} cannot be read ({error.strerror}). Check the path."
-        ) from None
-    found: dict[Path, _Stamp] = {}
-    entered = {(start.st_dev, start.st_ino)}
-    waiting = [folder]
-    while waiting:
-        for path, status in _entries(waiting.pop()):
-            if stat.S_ISDIR(status.st_mode):
-                identity = status.st_dev, status.st_ino
-                if identity not in entered:
-                    entered.add(identity)
-                    waiting.append(path)
-            elif path.suffix.lower() in EXTENSIONS and stat.S_ISREG(status.st_mode):
-                found[path] = (status.st_size, status.st_mtime_ns, status.st_ino)
-    return found
-
-
-def _entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
-    entries = []
-    try:
-        with os.scandir(folder) as listing:
-            for entry in listing:
-                if not entry.name.startswith(".") and entry.name.lower() not in LEFT_BEHIND:
-                    with contextlib.suppress(OSError):  # removed at this moment, or a link that leads nowhere
-                        entries.append((folder / entry.name, (folder / entry.name).stat()))
-    except OSError:  # a sub-folder that was removed at this moment, or that is not for us to read
-        pass
-    return entries
+    """Photo -> what changes when it is written to or replaced."""
+    return {path: (status.st_size, status.st_mtime_ns, status.st_ino) for path, status in photo_files(folder)}

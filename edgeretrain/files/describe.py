@@ -1,0 +1,19 @@
+"""File names and file errors in the words of a message."""
+
+import os
+
+
+def printable(name: str | os.PathLike[str]) -> str:
+    """The name as text that UTF-8 can hold: bytes of a file name that are not valid UTF-8 are written as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def open_failure(error: Exception) -> str:
+    """The short reason for a file that cannot be opened or read, without its path."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "a folder, not a file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    return "cannot be opened"
