@@ -1,5 +1,6 @@
 """`edgeretrain retrain`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,10 @@ from edgeretrain.cli.options import (
     parse_precisions,
 )
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.fine_tuning import FineTuning
+from edgeretrain.head.sgd import Sgd
+
+_SGD_OPTIONS = {"learning_rate": "--learning-rate", "batch_size": "--train-batch-size"}
 
 
 def retrain_command(
@@ -67,8 +72,8 @@ def retrain_command(
         typer.Option(
             min=1,
             metavar="N",
-            help="Train the head as retrain.py did, by this many steps of gradient descent (there: 4000), in place of "
-            "logistic regression.",
+            help=f"Train the head as retrain.py does, with this many steps of gradient descent (retrain.py: "
+            f"{Sgd.steps}), instead of logistic regression.",
             show_default=False,
         ),
     ] = None,
@@ -77,14 +82,19 @@ def retrain_command(
         typer.Option(
             min=0,
             metavar="RATE",
-            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.001).",
+            help="Learning rate of --how-many-training-steps "
+            f"(default: {Sgd.learning_rate}, as in retrain.py), or highest one of --fine-tune (default: "
+            f"{FineTuning.learning_rate}). Needs one of these two options.",
             show_default=False,
         ),
     ] = None,
     train_batch_size: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Photos per step of gradient descent (retrain.py: 100) or of --fine-tune (32)."
+            min=1,
+            metavar="N",
+            help=f"Photos per step of --how-many-training-steps (default: {Sgd.batch_size}, as in retrain.py) or of "
+            f"--fine-tune (default: {FineTuning.batch_size}). Needs one of these two options.",
         ),
     ] = None,
     fine_tune: FineTune = None,
@@ -99,7 +109,7 @@ def retrain_command(
     no_mirror: NoMirror = False,
     seed: Annotated[
         int,
-        typer.Option(help="Of gradient descent and fine-tuning; nothing else is left to chance.", min=0, metavar="N"),
+        typer.Option(help="Random seed of SGD and fine-tuning; the rest is deterministic.", min=0, metavar="N"),
     ] = 0,
     strict: Strict = False,
     no_bottlenecks: Annotated[
@@ -123,16 +133,15 @@ def retrain_command(
     Example: edgeretrain retrain flower_photos --precision all --out flowers
     """
     from edgeretrain.data.pixels import FITS
-    from edgeretrain.head.sgd import Sgd
     from edgeretrain.head.softmax import CLASS_WEIGHTS
     from edgeretrain.options import Options
     from edgeretrain.training.retrain import retrain
 
-    both = {"learning_rate": learning_rate, "batch_size": train_batch_size}
+    shared = {"learning_rate": learning_rate, "batch_size": train_batch_size}
     tuning = fine_tuning(
         fine_tune,
         {
-            **both,
+            **shared,
             "epochs": epochs,
             "warm_up": warm_up,
             "patience": patience,
@@ -144,15 +153,13 @@ def retrain_command(
             "mirror": False if no_mirror else None,
         },
     )
-    given = {"steps": how_many_training_steps, **({} if tuning else both)}
-    knobs: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     options = Options(
         fit=one_of("--fit", fit, FITS),
         validation_percentage=validation_percentage,
         testing_percentage=testing_percentage,
         class_weight=one_of("--class-weight", class_weight, CLASS_WEIGHTS),
         flip_left_right=flip_left_right,
-        sgd=Sgd(**knobs) if knobs else None,
+        sgd=parse_sgd(how_many_training_steps, {} if tuning else shared),
         seed=seed,
     )
     kind = one_of("--bottleneck", bottleneck, BOTTLENECKS)
@@ -175,6 +182,28 @@ def retrain_command(
             progress=progress,
         )
     print_report(report, run_folder, as_json=as_json)
+
+
+def parse_sgd(steps: int | None, options: Mapping[str, Any]) -> Sgd | None:
+    """Gradient descent as the command line describes it; None without `--how-many-training-steps`.
+
+    Args:
+        steps: the value of `--how-many-training-steps`.
+        options: the others, by the name of `Sgd`'s attribute; None: was not given.
+
+    Raises:
+        EdgeretrainError: one of the others was given without the steps. They alone must not replace logistic
+            regression.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if steps is not None:
+        return Sgd(steps=steps, **given)
+    for name in given:
+        raise EdgeretrainError(
+            f"{_SGD_OPTIONS[name]} is an option of gradient descent and of fine-tuning. Add --how-many-training-steps "
+            f"{Sgd.steps} (the default of retrain.py) or --fine-tune all, or leave it out."
+        )
+    return None
 
 
 def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> None:

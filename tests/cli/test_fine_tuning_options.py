@@ -7,6 +7,7 @@ import pytest
 
 from cli.conftest import Run
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.head.sgd import Sgd
 from edgeretrain.training import retrain as pipeline
 
 
@@ -69,9 +70,27 @@ def test_no_distillation(cli: Run, asked: dict[str, Any], tmp_path: Path) -> Non
 
 
 def test_without_it_the_learning_rate_is_gradient_descents(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
-    cli("retrain", tmp_path, "--learning-rate", "0.002", "--train-batch-size", "8").fails()
+    steps = ("--how-many-training-steps", "50")
+    cli("retrain", tmp_path, *steps, "--learning-rate", "0.002", "--train-batch-size", "8").fails("stopped here")
     assert asked["fine_tune"] is None
-    assert (asked["options"].sgd.learning_rate, asked["options"].sgd.batch_size) == (0.002, 8)
+    assert asked["options"].sgd == Sgd(steps=50, learning_rate=0.002, batch_size=8)
+
+
+@pytest.mark.parametrize("option", ["--learning-rate", "--train-batch-size"])
+def test_alone_it_does_not_replace_logistic_regression(
+    cli: Run, asked: dict[str, Any], tmp_path: Path, option: str
+) -> None:
+    message = cli("retrain", tmp_path, option, "1").fails()
+    assert message == (
+        f"error: {option} is an option of gradient descent and of fine-tuning. Add --how-many-training-steps 4000 "
+        "(the default of retrain.py) or --fine-tune all, or leave it out."
+    )
+    assert not asked
+
+
+def test_steps_alone_are_gradient_descent_with_the_defaults(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
+    cli("retrain", tmp_path, "--how-many-training-steps", "50").fails("stopped here")
+    assert asked["options"].sgd == Sgd(steps=50)
 
 
 @pytest.mark.parametrize(
