@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.backbone.presets import BOTTLENECKS, DEFAULT_PRESET, with_bottleneck
+from edgeretrain.backbone.presets import DEFAULT_PRESET, with_bottleneck
 from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
 from edgeretrain.cli.fine_tuning_options import (
     Augmentation,
@@ -22,16 +22,15 @@ from edgeretrain.cli.fine_tuning_options import (
     fine_tuning,
 )
 from edgeretrain.cli.options import (
-    BottleneckName,
-    ClassWeightName,
-    FitName,
+    BottleneckOption,
+    ClassWeightOption,
+    FitOption,
     FlipLeftRight,
     PhotosFolder,
     PrecisionNames,
     Strict,
     TestingPercentage,
     ValidationPercentage,
-    one_of,
     parse_precisions,
 )
 from edgeretrain.errors import EdgeretrainError
@@ -50,22 +49,22 @@ def retrain_command(
             "--out",
             "-o",
             metavar="FOLDER",
-            help="Run folder to write. Default: the photos folder's name plus '-run', here.",
+            help="Run folder to write. Default: the name of the photos folder plus '-run', in the current folder.",
         ),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Which backbone; `edgeretrain presets` lists them.", metavar="PRESET")
+        str, typer.Option(help="Which backbone to use. `edgeretrain presets` lists them.", metavar="PRESET")
     ] = DEFAULT_PRESET,
     precision: PrecisionNames = ["float32", "int8"],  # noqa: B006  Typer copies it
-    bottleneck: BottleneckName = "features",
+    bottleneck: BottleneckOption = "features",
     backbone: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A .tflite feature extractor of your own in place of a preset's."),
+        typer.Option(metavar="FILE", help="A .tflite feature extractor of your own, instead of a preset."),
     ] = None,
-    fit: FitName = "squash",
+    fit: FitOption = "squash",
     validation_percentage: ValidationPercentage = 10,
     testing_percentage: TestingPercentage = 10,
-    class_weight: ClassWeightName = "balanced",
+    class_weight: ClassWeightOption = "balanced",
     flip_left_right: FlipLeftRight = False,
     how_many_training_steps: Annotated[
         int | None,
@@ -116,8 +115,8 @@ def retrain_command(
         bool,
         typer.Option(
             "--no-bottlenecks",
-            help="Keep no bottlenecks in the run folder (up to 4 MB per 1,000 photos and model): then `edgeretrain "
-            "teach` cannot add classes later.",
+            help="Do not keep the bottlenecks in the run folder (up to 4 MB per 1,000 photos and model). `edgeretrain "
+            "teach` cannot add classes then.",
         ),
     ] = False,
     workers: Workers = None,
@@ -125,15 +124,13 @@ def retrain_command(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Retrain a classifier on a folder of photos and prove it on held-out ones.
+    """Retrain a classifier on a folder of photos and test it on held-out ones.
 
     Writes one model.<precision>.tflite per precision with its bottlenecks.<precision>.npz, labels.txt, report.json and
-    report.html into the run folder, and prints what each file scores on the test photos beside its size.
+    report.html into the run folder, and prints the size of each model and its accuracy on the test photos.
 
     Example: edgeretrain retrain flower_photos --precision all --out flowers
     """
-    from edgeretrain.data.pixels import FITS
-    from edgeretrain.head.softmax import CLASS_WEIGHTS
     from edgeretrain.options import Options
     from edgeretrain.training.retrain import retrain
 
@@ -154,23 +151,22 @@ def retrain_command(
         },
     )
     options = Options(
-        fit=one_of("--fit", fit, FITS),
+        fit=fit,
         validation_percentage=validation_percentage,
         testing_percentage=testing_percentage,
-        class_weight=one_of("--class-weight", class_weight, CLASS_WEIGHTS),
+        class_weight=class_weight,
         flip_left_right=flip_left_right,
         sgd=parse_sgd(how_many_training_steps, {} if tuning else shared),
         seed=seed,
     )
-    kind = one_of("--bottleneck", bottleneck, BOTTLENECKS)
-    if backbone is not None and kind == "logits":
-        raise EdgeretrainError("--bottleneck logits is for presets; the bottleneck of --backbone is what it gives.")
+    if backbone is not None and bottleneck == "logits":
+        raise EdgeretrainError("--bottleneck logits is for presets. Leave it out with --backbone.")
     run_folder = out or Path(f"{photos.resolve().name}-run")
     with progress_shown(quiet) as progress:
         report = retrain(
             photos,
             run_folder,
-            preset=with_bottleneck(preset, kind),
+            preset=with_bottleneck(preset, bottleneck),
             precisions=parse_precisions(precision),
             backbone=backbone,
             options=options,
