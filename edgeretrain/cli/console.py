@@ -12,7 +12,7 @@ import typer
 from edgeretrain.progress import Progress, silent
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads that work on photos. Default: one per core.")
 ]
@@ -21,7 +21,7 @@ RuntimeName = Annotated[
     typer.Option(
         "--runtime",
         metavar="NAME",
-        help="ai_edge_litert, tflite_runtime or tensorflow. Default: the first of them that is installed.",
+        help="ai_edge_litert, tflite_runtime or tensorflow. Default: the first of these that is installed.",
     ),
 ]
 
@@ -30,13 +30,13 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="ssh://USER@HOST[:PORT]",
-        help="Measure there in place of here, with the system's own ssh; edgeretrain must be installed there.",
+        help="Measure on this device instead of this machine, through the system's ssh. edgeretrain must be installed "
+        "there.",
         show_default=False,
     ),
 ]
 
-# Without a terminal, a step tells how far it is this often.
-_SECONDS_BETWEEN_LINES = 10
+_SECONDS_BETWEEN_LINES = 10  # of progress, where there is no terminal
 
 _JOINERS = "\u200c\u200d"  # not printable to Python, but part of many words and emoji
 
@@ -72,14 +72,14 @@ def _bars() -> Iterator[Progress]:
 
 
 def _lines() -> Progress:
-    told: dict[str, float] = {}
-    began: dict[str, tuple[float, int]] = {}
+    printed: dict[str, float] = {}  # step -> when its last line was printed
+    began: dict[str, tuple[float, int]] = {}  # step -> when it began, and how much was done then
 
     def progress(step: str, done: int, total: int) -> None:
         now = time.monotonic()
         start, before = began.setdefault(step, (now, done))
-        if done >= total or now - told.setdefault(step, now) >= _SECONDS_BETWEEN_LINES:
-            told[step] = now
+        if done >= total or now - printed.setdefault(step, now) >= _SECONDS_BETWEEN_LINES:
+            printed[step] = now
             left = ""
             if before < done < total:
                 left = f", about {_duration((total - done) * (now - start) / (done - before))} left"
@@ -98,7 +98,9 @@ def _duration(seconds: float) -> str:
 
 def one_line(text: str) -> str:
     """The text without control characters: a file name can neither break a line nor disturb a terminal."""
-    return "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in text)
+    return "".join(
+        character if character.isprintable() or character in _JOINERS else ascii(character)[1:-1] for character in text
+    )
 
 
 def print_error(message: str) -> None:

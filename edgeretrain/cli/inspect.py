@@ -17,7 +17,7 @@ def inspect_command(
     layers: Annotated[bool, typer.Option("--layers", help="List every layer with its MACs and parameters.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what is in a model file: tensors, operators with versions, sizes, costs, quantization, labels, card.
+    """Show the contents of a model file: tensors, operators, sizes, costs, quantization, labels, card.
 
     Example: edgeretrain inspect flowers/model.int8.tflite
     """
@@ -27,13 +27,16 @@ def inspect_command(
     if as_json:
         print_json(description)
         return
-    typer.echo(f"{model}: {description['bytes']:,} bytes, of them {description['weight_bytes']:,} weights")
+    typer.echo(f"{model}: {description['bytes']:,} bytes, {description['weight_bytes']:,} of them weights")
     typer.echo(_cost_text(description))
     for side in ("inputs", "outputs"):
         for tensor in description[side]:
             typer.echo(f"{side[:-1]}: {_tensor_text(tensor)}")
     typer.echo(
-        "operators: " + ", ".join(f"{one['count']} {one['name']} v{one['version']}" for one in description["operators"])
+        "operators: "
+        + ", ".join(
+            f"{operator['count']} {operator['name']} v{operator['version']}" for operator in description["operators"]
+        )
     )
     typer.echo(f"metadata: {', '.join(description['metadata']) or 'none'}")
     typer.echo(f"labels: {', '.join(description['labels']) or 'none'}")
@@ -112,6 +115,6 @@ def _quantization_text(quantization: dict[str, Any] | None) -> str:
 
 def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
-    for key, one in value.items():
-        rows += _flat(one, f"{prefix}{key}.") if isinstance(one, dict) else [(f"{prefix}{key}", one)]
+    for key, entry in value.items():
+        rows += _flat(entry, f"{prefix}{key}.") if isinstance(entry, dict) else [(f"{prefix}{key}", entry)]
     return rows

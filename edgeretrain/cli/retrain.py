@@ -19,7 +19,7 @@ from edgeretrain.cli.fine_tuning_options import (
     Patience,
     Soup,
     WarmUp,
-    fine_tuning,
+    parse_fine_tuning,
 )
 from edgeretrain.cli.options import (
     BottleneckOption,
@@ -135,7 +135,7 @@ def retrain_command(
     from edgeretrain.training.retrain import retrain
 
     shared = {"learning_rate": learning_rate, "batch_size": train_batch_size}
-    tuning = fine_tuning(
+    tuning = parse_fine_tuning(
         fine_tune,
         {
             **shared,

@@ -96,7 +96,13 @@ def test_two_machines(bench: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "", "1,,2", "1;2", "1.5", "²", "10000"])
 def test_threads_that_are_none(refused: Refused, model: Path, threads: str) -> None:
-    refused("benchmark", model, "--threads", threads, says=(f"--threads {threads}:", "Give 1 or more"))
+    refused(
+        "benchmark",
+        model,
+        "--threads",
+        threads,
+        says=("--threads must be numbers from 1 to 9999, such as 1,2,4", f"not {threads!r}"),
+    )
 
 
 def test_bad_input(refused: Refused, model: Path, tmp_path: Path) -> None:
@@ -119,7 +125,7 @@ def test_bad_results_files(refused: Refused, model: Path, tmp_path: Path) -> Non
     refused("benchmark", model, "--compare", bad, says=("not a benchmark's results file",))  # before measuring
     refused("benchmark", "--results", bad, says=("not a benchmark's results file",))
     refused("benchmark", "--results", tmp_path / "none.json", says=("none.json: cannot be read",))
-    refused("benchmark", model, "--results", good, says=("--results measures nothing",))
+    refused("benchmark", model, "--results", good, says=("--results shows earlier results and does not measure",))
     refused("benchmark", "--results", good, "--compare", good, "--factor", 0.5, says=("A factor of 0.5 makes no",))
 
 
@@ -141,7 +147,7 @@ def test_a_device_is_asked_instead(cli: Run, refused: Refused, model: Path, monk
     assert "Raspberry Pi 4" in ended.succeeds().out
     brief = {"threads": [1, 4], "runs": 2, "seconds": 0.0, "runtime": None, "xnnpack": True, "end_to_end": False}
     assert asked == {"device": "ssh://pi@raspberry", "models": [model], **brief}
-    refused("benchmark", model, *there, "--photo", model, says=("does not reach a device",))
+    refused("benchmark", model, *there, "--photo", model, says=("--photo cannot be combined with --device",))
 
 
 def test_in_a_process_of_its_own(process: Run, model: Path) -> None:

@@ -85,8 +85,12 @@ def test_whose_photos_they_are(classes: list[str], photos: list[str], added: dic
     [
         (["a"], [], "--add 'a': no photos are given. Add them at the end, or write --add a=PHOTOS."),
         (["a="], [], "--add 'a=': no photos are given."),
-        (["a", "b"], ["p", "q"], "2 classes to add and photos (p): whose are they?"),
-        ([], ["p"], "no class to add and photos (p): whose are they?"),
+        (
+            ["a", "b"],
+            ["p", "q"],
+            "Photos are given (p), but 2 classes are given with --add. Name one class with --add CLASS",
+        ),
+        ([], ["p"], "Photos are given (p), but no class is given with --add. Name one class with --add CLASS"),
     ],
 )
 def test_photos_of_nobody(classes: list[str], photos: list[str], told: str) -> None:
