@@ -58,7 +58,7 @@ def test_as_a_live_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """The photos are taken away and come back, as a camera would."""
     monkeypatch.setattr(sources, "_BACK_OFF", (0.002, 0.01))
     told: list[str] = []
-    with open_folder(folder, fps=500, tell=told.append) as source:
+    with open_folder(folder, fps=500, notify=told.append) as source:
         assert source.name == str(folder)
         folder.rename(folder.with_name("away"))
         while not told:
@@ -66,7 +66,7 @@ def test_as_a_live_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
         folder.with_name("away").rename(folder)
         while len(told) < 2:
             source.newest(0.01)
-    assert told[0].startswith(f"{folder}: no picture any more (none of its photos can be read)")
+    assert told[0].startswith(f"{folder}: no more pictures (none of its photos can be read)")
 
 
 def test_what_is_no_camera(folder: Path, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_is_no_camera(folder: Path, tmp_path: Path) -> None:
         FolderCamera(tmp_path / "empty")
     with pytest.raises(EdgeretrainError, match="cannot be read"):
         FolderCamera(tmp_path / "none")
-    with pytest.raises(EdgeretrainError, match="Use more than 0"):
+    with pytest.raises(EdgeretrainError, match="fps must be greater than 0, not 0"):
         FolderCamera(folder, fps=0)
     for photo in folder.iterdir():
         photo.write_bytes(b"nothing")

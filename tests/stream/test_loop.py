@@ -16,7 +16,7 @@ from support.cameras import counting, number
 from support.garden import Run, texture
 
 from edgeretrain.classifier import Classifier
-from edgeretrain.stream.loop import Seen, classify_stream
+from edgeretrain.stream.loop import ClassifiedFrame, classify_stream
 from edgeretrain.stream.smoothing import Smoother
 from edgeretrain.stream.sources import Frame, LiveSource
 
@@ -36,12 +36,12 @@ class Model:
         return np.float32([0.25, 0.75])
 
 
-def run_stream(model: Any, source: Any, count: int, **options: Any) -> list[Seen]:
+def run_stream(model: Any, source: Any, count: int, **options: Any) -> list[ClassifiedFrame]:
     stream = classify_stream(model, source, Smoother(LABELS, hold=0), **options)
     return [seen for seen, _ in zip(stream, range(count), strict=False)]
 
 
-def check(seen: list[Seen], model: Model) -> None:
+def check(seen: list[ClassifiedFrame], model: Model) -> None:
     numbers = [number(one.frame.pixels) for one in seen]
     assert numbers == sorted(set(numbers))  # each frame once, in order
     # Taken after the frame before went into the model: never older than two inferences.
@@ -74,8 +74,8 @@ def test_what_is_seen(run: Run) -> None:
     with Classifier(run.model("int8")) as classifier:
         (seen,) = classify_stream(classifier, [Frame(photo, 7.0, "video")], Smoother(classifier.labels, hold=0))
         assert (seen.scores == classifier.probabilities(photo)).all()
-        assert (seen.held.scores == seen.scores).all()
-        assert seen.held.label == classifier(photo, top_k=1)[0].label
+        assert (seen.smoothed.scores == seen.scores).all()
+        assert seen.smoothed.label == classifier(photo, top_k=1)[0].label
         assert seen.frame.pixels is photo
         assert (seen.latency, seen.fps) == (seen.inference, 0)
 
@@ -134,7 +134,7 @@ def grown(classifier: Any, seconds: float, count: int) -> int:
     try:
         first = 0
         with LiveSource(lambda: _Photos(seconds), name="camera") as source:
-            stream: Iterator[Seen] = classify_stream(classifier, source, Smoother(classifier.labels))
+            stream: Iterator[ClassifiedFrame] = classify_stream(classifier, source, Smoother(classifier.labels))
             for index, seen in enumerate(stream):
                 del seen
                 if index == count // 10:

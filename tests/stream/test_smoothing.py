@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.stream.smoothing import Held, Smoother
+from edgeretrain.stream.smoothing import SmoothedPrediction, Smoother
 
 A, B, C = np.eye(3, dtype=np.float32)
 LABELS = ("a", "b", "c")
 
 
-def fed(smoother: Smoother, scores: np.ndarray, start: float, end: float, fps: float) -> list[tuple[float, Held]]:
+def fed(
+    smoother: Smoother, scores: np.ndarray, start: float, end: float, fps: float
+) -> list[tuple[float, SmoothedPrediction]]:
     """The same probabilities at so many frames a second, from start until before end."""
     times = start + np.arange(round((end - start) * fps)) / fps
     return [(time, smoother.add(scores, time)) for time in times.tolist()]
@@ -54,7 +56,7 @@ def test_zero_seconds_smooth_nothing() -> None:
 
 
 def test_the_first_frame_counts_in_full_but_must_hold() -> None:
-    assert Smoother(LABELS, hold=0).add(B, 5) == Held("b", 1.0, pytest.approx(B), True)
+    assert Smoother(LABELS, hold=0).add(B, 5) == SmoothedPrediction("b", 1.0, pytest.approx(B), True)
     held = Smoother(LABELS, hold=0.5).add(B, 5)
     assert (held.label, held.score, held.changed) == (None, 1.0, False)
 
@@ -96,7 +98,9 @@ def test_rejection() -> None:
 def test_the_score_is_that_of_the_label() -> None:
     smoother = Smoother(LABELS, seconds=0, hold=1)
     fed(smoother, A, 0, 2, 10)
-    assert smoother.add(np.float32([0.25, 0.75, 0]), 2) == Held("a", 0.25, pytest.approx([0.25, 0.75, 0]), False)
+    assert smoother.add(np.float32([0.25, 0.75, 0]), 2) == SmoothedPrediction(
+        "a", 0.25, pytest.approx([0.25, 0.75, 0]), False
+    )
 
 
 def test_after_a_gap_the_past_counts_for_nothing() -> None:
@@ -119,8 +123,15 @@ def test_what_was_handed_out_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"seconds": -1}, {"hold": -0.1}, {"reject_below": 1.1}, {"seconds": math.nan}, {"hold": math.inf}]
+    ("options", "message"),
+    [
+        ({"seconds": -1}, "--smooth and --hold must be 0 seconds or more, not -1 and 0.5"),
+        ({"hold": -0.1}, "--smooth and --hold must be 0 seconds or more, not 0.5 and -0.1"),
+        ({"seconds": math.nan}, "--smooth and --hold must be 0 seconds or more"),
+        ({"hold": math.inf}, "--smooth and --hold must be 0 seconds or more"),
+        ({"reject_below": 1.1}, "--reject-below must be from 0 to 1, not 1.1"),
+    ],
 )
-def test_options_that_make_no_sense(options: dict[str, float]) -> None:
-    with pytest.raises(EdgeretrainError, match="make no sense"):
+def test_options_that_cannot_be_used(options: dict[str, float], message: str) -> None:
+    with pytest.raises(EdgeretrainError, match=message):
         Smoother(LABELS, **options)
