@@ -117,7 +117,7 @@ class Screen:
         """Draw a live line if stdout is a terminal, except with --quiet or --json."""
         self._options = options
         self._live = not options.as_json and not options.quiet and sys.stdout.isatty()
-        self._turn = threading.Lock()  # messages of a lost camera come from the camera's thread
+        self._lock = threading.Lock()  # messages of a lost camera come from the camera's thread
         self._drawn = 0.0
         self._dirty = False
         self._frames = self._changes = 0
@@ -126,7 +126,7 @@ class Screen:
 
     def notify(self, message: str) -> None:
         """Print a sentence on stderr."""
-        with self._turn:
+        with self._lock:
             self._clear()
             print(one_line(message), file=sys.stderr, flush=True)
 
@@ -138,7 +138,7 @@ class Screen:
         self._changes += classified.smoothed.changed
         self._latency_sum += classified.latency
         self._latency_most = max(self._latency_most, classified.latency)
-        with self._turn:
+        with self._lock:
             if self._options.as_json:
                 print_line(json.dumps(_record(classified, predictions, video), ensure_ascii=False))
             elif self._live:
@@ -149,7 +149,7 @@ class Screen:
 
     def finish(self) -> None:
         """End the live line; print the summary."""
-        with self._turn:
+        with self._lock:
             if self._dirty:
                 print_line("")
             self._dirty = False

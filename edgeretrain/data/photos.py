@@ -29,7 +29,7 @@ FEW_PHOTOS = 20
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """A file that should be a photo; nobody has looked into it yet.
+    """A file that has the name of a photo; it has not been opened yet.
 
     Attributes:
         name: path below the photos folder with slashes, such as `daisy/a.jpg`; always valid UTF-8.
@@ -59,7 +59,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A photo that is not used, and why; `name` as in `Photo`."""
+    """A photo that is not used, and the reason; `name` as in `Photo`."""
 
     name: str
     reason: str
@@ -88,7 +88,7 @@ class PhotoSet:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def without(self, skipped: Iterable[Skipped], *, strict: bool = False) -> "PhotoSet":
-        """The same set less the photos that turned out unreadable when they were decoded.
+        """The same set without the photos that turned out unreadable when they were decoded.
 
         Raises:
             EdgeretrainError: a class has no photos left; or strict, and a photo was skipped.
@@ -97,17 +97,17 @@ class PhotoSet:
         all_skipped = sorted_skipped({*self.skipped, *more.values()})
         photos = tuple(photo for photo in self.photos if photo.name not in more)
         check_readable(self.labels, photos, all_skipped, strict)
-        told = set(photo_warnings(self.labels, self.photos))
-        kept = [warning for warning in self.warnings if warning not in told]
+        outdated = set(photo_warnings(self.labels, self.photos))
+        kept = [warning for warning in self.warnings if warning not in outdated]
         return PhotoSet(self.labels, photos, all_skipped, (*kept, *photo_warnings(self.labels, photos)))
 
 
 @dataclass(frozen=True)
 class PhotoFolder:
-    """What lies in a folder of class folders.
+    """The files of a folder of class folders.
 
     Attributes:
-        labels: class folder names, sorted, exactly as they are; each holds a file or more.
+        labels: class folder names, sorted, exactly as they are; each holds at least one file.
         files: sorted by name.
         loose: photos beside the class folders, which belong to no class.
     """
@@ -132,7 +132,7 @@ class PhotoFolder:
 
 
 def sorted_photos(photos: Iterable[Photo]) -> tuple[Photo, ...]:
-    """By name; names that are no UTF-8 may be shown alike, so by path as well."""
+    """By name, then by path: names that are not valid UTF-8 may look the same."""
     return tuple(sorted(photos, key=lambda photo: (photo.name, str(photo.path))))
 
 
@@ -144,12 +144,11 @@ def sorted_skipped(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
 def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
     """List the photos of a folder that has one sub-folder for each class. Opens no photo.
 
-    Photos deeper inside a class folder belong to that class. Hidden files and folders, what archivers and network
-    drives leave behind, and files with other extensions do not count. Links are followed, no folder is entered twice.
+    Photos deeper inside a class folder belong to that class. Which files count is described in `walk.py`.
 
     Raises:
-        EdgeretrainError: no such folder; no class folders, or one; class names that collide or cannot stand in
-            labels.txt; a class without photos; a folder that cannot be read.
+        EdgeretrainError: no such folder; no class folders, or only one; class names that collide or that labels.txt
+            cannot hold; a class without photos; a folder that cannot be read.
     """
     root = Path(folder)
     labels, loose = _class_folders(root)
@@ -173,16 +172,16 @@ def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
 
 
 def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progress: Progress = silent) -> PhotoSet:
-    """List the photos of a folder (see `list_photos`) and read each once, for its digest and a look at its header.
+    """List the photos of a folder (see `list_photos`) and read each once, for its digest and to check its header.
 
-    Nothing is decoded, so damage further in does not show (see `PhotoSet.without`). Memory holds one name and digest
-    for each photo.
+    Nothing is decoded, so damage further inside does not show (see `PhotoSet.without`). Memory holds one name and
+    digest per photo.
 
     Args:
         strict: a photo that would be skipped is an error.
 
     Raises:
-        EdgeretrainError: see `list_photos`; a class without photos that can be read.
+        EdgeretrainError: see `list_photos`; a class without readable photos.
     """
     found = list_photos(folder)
     photos, skipped = _read_all(found.files, progress)
@@ -190,10 +189,10 @@ def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progres
 
 
 def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
-    """The photos of one class, wherever they are: what a class folder of that name would hold. Opens no photo.
+    """The photos of one class, from several places. Opens no photo.
 
     Args:
-        sources: folders, of which all photos at any depth count as in `list_photos`, and photos.
+        sources: folders, searched at any depth as in `list_photos`, and photos.
 
     Returns:
         the photos, each named `label/` and the path below its folder, or its own name. Names may repeat when there are
@@ -223,7 +222,7 @@ def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
 def find_class_photos(
     label: str, sources: Sequence[Path], *, progress: Progress = silent
 ) -> tuple[list[Photo], list[Skipped]]:
-    """The photos of one class (see `list_class_photos`), each read once for its digest and a look at its header.
+    """The photos of one class (see `list_class_photos`), each read once for its digest and to check its header.
 
     Returns:
         the photos and those that cannot be used, each sorted by name.
@@ -248,7 +247,7 @@ def _read_all(files: Sequence[PhotoFile], progress: Progress) -> tuple[list[Phot
 
 
 def read_photo(file: PhotoFile) -> tuple[Photo, bytes]:
-    """Open a photo once: look at its header, read its bytes, take their SHA-256.
+    """Open a photo once: check its header, read its bytes, compute their SHA-256.
 
     Raises:
         UnreadablePhoto: there is no such file, it cannot be read, or its header is damaged.
@@ -321,13 +320,14 @@ def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
 
 
 def check_label(label: str, shown: str, remedy: str) -> None:
-    """Check that a class name can stand in labels.txt.
+    """Check that labels.txt can hold a class name.
 
     Args:
-        shown, remedy: how the message begins and ends.
+        shown: begins the error message: where the name is from.
+        remedy: ends it: what to do next.
 
     Raises:
-        EdgeretrainError: it cannot.
+        EdgeretrainError: it has a line break, or is not valid UTF-8.
     """
     if printable(label) != label:
         raise EdgeretrainError(f"{shown}: the class name '{printable(label)}' is not valid UTF-8. {remedy}")
@@ -343,7 +343,7 @@ def alike_key(label: str) -> str:
 
 
 def is_class_folder_name(name: str) -> bool:
-    """Whether a folder of this name would count as a class."""
+    """Whether a folder of this name counts as a class folder."""
     return bool(name) and not is_ignored_name(name)
 
 
@@ -402,12 +402,12 @@ def photo_warnings(labels: Iterable[str], photos: Iterable[Photo]) -> list[str]:
         copies.update({label: count - 1 for label, count in own.items()})
         if len(own) > 1:
             names = ", ".join(photo.name for photo in twins)
-            warnings.append(f"The same photo is in {len(own)} classes: {names}. It can be right in one only.")
+            warnings.append(f"The same photo is in {len(own)} classes: {names}. It can belong to only one of them.")
     for label in labels:
         if copies[label]:
-            warnings.append(f"Class {label!r}: exact copies of other photos in it: {copies[label]}.")
+            warnings.append(f"Class {label!r} contains exact copies of its own photos: {copies[label]}.")
         if counts[label] < FEW_PHOTOS:
             warnings.append(
-                f"Class {label!r}: fewer than {FEW_PHOTOS} photos ({counts[label]}), so expect little of it."
+                f"Class {label!r} has fewer than {FEW_PHOTOS} photos ({counts[label]}). Add more for a reliable model."
             )
     return warnings

@@ -26,14 +26,14 @@ _SHA256 = "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"
 
 _LICENCE_FILE = "LICENSE.txt"  # CC BY 2.0 for every photo, with the photographers' names
 _LARGEST_MEMBER = 100_000_000  # bytes; the photos have less than 1 MB
-_WAYS_OUT = (
+_NEXT_STEPS = (
     "Try again later, run `edgeretrain demo` without --flowers, or download the archive by hand, unpack it and run "
     "`edgeretrain retrain FOLDER`."
 )
 
 
 def fetch_flowers(folder: Path, *, url: str | None = None, progress: Progress = silent) -> Path:
-    """Download flower_photos (229 MB) and unpack it. A complete set that is there already is reused.
+    """Download flower_photos (229 MB) and unpack it. A complete set from an earlier call is reused.
 
     TensorFlow's own archive must have the size and SHA-256 that TensorFlow Datasets states; of another copy, the
     gzip checksum, the five class folders and the number of photos are checked.
@@ -45,26 +45,25 @@ def fetch_flowers(folder: Path, *, url: str | None = None, progress: Progress = 
         `folder`, which holds one sub-folder for each class, and LICENSE.txt.
 
     Raises:
-        EdgeretrainError: no network, a broken or a wrong archive; the folder cannot be written, or holds something
-            else.
+        EdgeretrainError: no network, a damaged or a wrong archive; the folder cannot be written, or holds other files.
     """
     if _missing(folder) is None:
         return folder
     url = url or os.environ.get("EDGERETRAIN_FLOWERS_URL") or FLOWERS_URL
-    with new_photo_folder(folder) as whole:
-        archive = whole / "flower_photos.tgz"
+    with new_photo_folder(folder) as temporary:
+        archive = temporary / "flower_photos.tgz"
         fault = _not_tensorflows if url == FLOWERS_URL else _not_gzip
-        download(url, archive, step="Downloading flower_photos", fault=fault, ways_out=_WAYS_OUT, progress=progress)
-        _unpack(archive, whole, url, progress)
+        download(url, archive, step="Downloading flower_photos", fault=fault, ways_out=_NEXT_STEPS, progress=progress)
+        _unpack(archive, temporary, url, progress)
         archive.unlink()
-        if reason := _missing(whole):
-            raise EdgeretrainError(f"{url} is not the archive of flower_photos: {reason}. {_WAYS_OUT}")
+        if reason := _missing(temporary):
+            raise EdgeretrainError(f"{url} is not the archive of flower_photos: {reason}. {_NEXT_STEPS}")
     return folder
 
 
 def _not_gzip(archive: Path) -> str | None:
     with archive.open("rb") as file:
-        return None if file.read(2) == b"\x1f\x8b" else "what came back is not a .tgz archive"
+        return None if file.read(2) == b"\x1f\x8b" else "the server did not send a .tgz archive"
 
 
 def _not_tensorflows(archive: Path) -> str | None:
@@ -112,20 +111,26 @@ def _unpack(archive: Path, folder: Path, url: str, progress: Progress) -> None:
             if done < size:
                 progress("Unpacking flower_photos", size, size)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise EdgeretrainError(f"{url}: the archive is damaged ({error}). {_WAYS_OUT}") from error
+        raise EdgeretrainError(f"{url}: the archive is damaged ({error}). {_NEXT_STEPS}") from error
 
 
 def _path_inside(member: tarfile.TarInfo, url: str) -> Path | None:
-    """Where below the photos folder a member goes, or None when it is not wanted."""
+    """Path of a member below the photos folder, or None if it is not needed."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in member.name or "\0" in member.name:
-        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} leads out of the folder. {_WAYS_OUT}")
+        raise EdgeretrainError(
+            f"{url}: unsafe archive, its member {member.name!r} leads out of the folder. {_NEXT_STEPS}"
+        )
     if member.isdir():
         return None
     if not member.isreg():
-        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} is a link or a device. {_WAYS_OUT}")
+        raise EdgeretrainError(
+            f"{url}: unsafe archive, its member {member.name!r} is a link or a device. {_NEXT_STEPS}"
+        )
     if member.size > _LARGEST_MEMBER:
-        raise EdgeretrainError(f"{url}: refused, its member {member.name!r} has {member.size:,} bytes. {_WAYS_OUT}")
+        raise EdgeretrainError(
+            f"{url}: unsafe archive, its member {member.name!r} has {member.size:,} bytes. {_NEXT_STEPS}"
+        )
     parts = path.parts[1:]  # below flower_photos/
     if parts == (_LICENCE_FILE,):
         return Path(_LICENCE_FILE)

@@ -45,7 +45,7 @@ class PhotosStore:
         """
         self._folder = Path(folder)
         self._labels = tuple(label for label in labels if self._is_folder(label))
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
@@ -92,7 +92,7 @@ class PhotosStore:
         with Image.open(io.BytesIO(content)) as image:
             suffix = _SUFFIXES.get(image.format or "", ".jpg")
         folder = self._folder / label
-        with self._turn:
+        with self._lock:
             made = self._make(folder)
             try:
                 path = self._free_name(folder, suffix)

@@ -34,8 +34,8 @@ def test_list_tells_what_is_damaged(cli: Run, tmp_path: Path, monkeypatch: pytes
         name = f"mobilenet_v1_100_224.int8.{suffix}"
         shutil.copy(bundled_folder() / name, tmp_path / "backbones" / name)
     listed = json.loads(cli("backbone", "list", "--json").succeeds().out)
-    assert sum(one["origin"] == "bundled" for one in listed) == 6
-    assert [one["fault"] for one in listed] == [""] * 7
+    assert sum(backbone["origin"] == "bundled" for backbone in listed) == 6
+    assert [backbone["fault"] for backbone in listed] == [""] * 7
     cached = tmp_path / "backbones" / "mobilenet_v1_100_224.int8.tflite"
     cached.write_bytes(cached.read_bytes()[:1000])
     lines = cli("backbone", "list").succeeds().out.splitlines()

@@ -72,11 +72,11 @@ def test_two_class_names_that_differ_only_in_case(retrain: Refused, photos: Path
 
 
 def test_two_class_names_that_unicode_writes_in_two_ways(retrain: Refused, photos: Path) -> None:
-    one, other = (unicodedata.normalize(form, "ähre") for form in ("NFC", "NFD"))
-    shutil.copytree(photos / "grass", photos / one)
-    if (photos / other).exists():
+    composed, decomposed = (unicodedata.normalize(form, "ähre") for form in ("NFC", "NFD"))
+    shutil.copytree(photos / "grass", photos / composed)
+    if (photos / decomposed).exists():
         pytest.skip("this file system takes both for one name")
-    shutil.copytree(photos / "grass", photos / other)
+    shutil.copytree(photos / "grass", photos / decomposed)
     retrain(photos, says=("Unicode", "Rename one"))
 
 
@@ -120,9 +120,9 @@ def test_unreadable_photos_are_skipped_and_named(cli: Run, tmp_path: Path) -> No
         spoil(photos / "grass" / f"{number}.png")
     ended = cli("retrain", photos, "--out", tmp_path / "run", "--precision", "int8").succeeds()
     report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
-    assert [one["photo"] for one in report["photos"]["skipped"]] == ["grass/0.png", "grass/1.png", "grass/2.png"]
-    for (_, reason), one in zip(SPOILS, report["photos"]["skipped"], strict=True):
-        assert reason in one["reason"]
+    assert [photo["photo"] for photo in report["photos"]["skipped"]] == ["grass/0.png", "grass/1.png", "grass/2.png"]
+    for (_, reason), photo in zip(SPOILS, report["photos"]["skipped"], strict=True):
+        assert reason in photo["reason"]
     assert sum(sum(report["photos"][part].values()) for part in ("training", "validation", "testing")) == 11
     assert "Skipped 3 photos" in ended.out
     assert "grass/0.png: truncated" in ended.out

@@ -50,7 +50,7 @@ def test_table_csv_and_photos(cli: Run, model: Path, tmp_path: Path) -> None:
     assert [row[1] for row in rows] == ["1", "2"]
     with (tmp_path / "out.csv").open(newline="") as file:
         written = list(csv.DictReader(file))
-    assert [(one["model"], one["threads"]) for one in written] == [(str(model), "1"), (str(model), "2")]
+    assert [(row["model"], row["threads"]) for row in written] == [(str(model), "1"), (str(model), "2")]
     assert float(written[0]["inference_ms.median"]) > 0 and float(written[0]["end_to_end_ms.median"]) > 0
 
 

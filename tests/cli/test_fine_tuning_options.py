@@ -1,5 +1,6 @@
 """`edgeretrain retrain --fine-tune`: how its options are understood. What it does is in tests/fine_tuning."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from cli.conftest import Run
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.head.sgd import Sgd
 from edgeretrain.training import retrain as pipeline
 
@@ -91,6 +93,20 @@ def test_alone_it_does_not_replace_logistic_regression(
 def test_steps_alone_are_gradient_descent_with_the_defaults(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
     cli("retrain", tmp_path, "--how-many-training-steps", "50").fails("stopped here")
     assert asked["options"].sgd == Sgd(steps=50)
+
+
+def test_the_guide_states_the_defaults() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "fine-tuning.md"
+    if not guide.exists():
+        pytest.skip("there are no docs here (an installed package)")
+    rows = re.findall(r"^\| `--([a-z-]+)` \| .* \| `?([^|`]*)`? \|$", guide.read_text("utf-8"), re.MULTILINE)
+    stated = {option.replace("train-", "").replace("-", "_"): default for option, default in rows}
+    defaults = {
+        name: ",".join(value) if isinstance(value, tuple) else f"{value:g}"
+        for name, value in vars(FineTuning()).items()
+        if name not in ("layers", "mirror", "label_smoothing")
+    }
+    assert {name: stated.get(name) for name in defaults} == defaults
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,9 @@ def served(
             stop.set()
             thread.join(SECONDS)
     # The pool's idle workers end by themselves.
-    left = [one for one in set(threading.enumerate()) - before if one.is_alive() and "AnyIO" not in one.name]
+    left = [
+        thread for thread in set(threading.enumerate()) - before if thread.is_alive() and "AnyIO" not in thread.name
+    ]
     assert not left, left
 
 

@@ -67,9 +67,9 @@ def start(run: Retrained, folder: Path) -> Iterator[Start]:
         return started[-1]
 
     yield go
-    for one in started:
-        one.process.kill()
-        one.process.wait(30)
+    for server in started:
+        server.process.kill()
+        server.process.wait(30)
 
 
 def test_it_serves_this_machine_and_stops_with_ctrl_c(start: Start) -> None:
