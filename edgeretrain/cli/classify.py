@@ -9,6 +9,7 @@ import typer
 from edgeretrain.cli.classify_output import photo_line, photo_record
 from edgeretrain.cli.console import RuntimeName, print_error, print_json
 from edgeretrain.cli.stream_options import RejectBelow
+from edgeretrain.stream.smoothing import HOLD_SECONDS, SMOOTH_SECONDS
 
 if TYPE_CHECKING:
     from edgeretrain.classifier import Classifier
@@ -45,13 +46,16 @@ def classify_command(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="Time constant of the smoothing over the frames of a camera or video; 0: no smoothing. Default: 0.5.",
+            help="Time constant of the smoothing over the frames of a camera or video; 0: no smoothing. "
+            f"Default: {SMOOTH_SECONDS:g}.",
         ),
     ] = None,
     hold: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="SECONDS", help="How long a class must lead before it becomes the label. Default: 0.5."
+            min=0,
+            metavar="SECONDS",
+            help=f"How long a class must lead before it becomes the label. Default: {HOLD_SECONDS:g}.",
         ),
     ] = None,
     max_fps: Annotated[

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,7 +35,9 @@ from edgeretrain.cli.options import (
 )
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning import FineTuning
-from edgeretrain.head.sgd import Sgd
+
+if TYPE_CHECKING:
+    from edgeretrain.head.sgd import Sgd
 
 _SGD_OPTIONS = {"learning_rate": "--learning-rate", "batch_size": "--train-batch-size"}
 
@@ -71,8 +73,8 @@ def retrain_command(
         typer.Option(
             min=1,
             metavar="N",
-            help=f"Train the head as retrain.py does, with this many steps of gradient descent (retrain.py: "
-            f"{Sgd.steps}), instead of logistic regression.",
+            help="Train the head as retrain.py does, with this many steps of gradient descent (retrain.py: "
+            "4000), instead of logistic regression.",
             show_default=False,
         ),
     ] = None,
@@ -82,7 +84,7 @@ def retrain_command(
             min=0,
             metavar="RATE",
             help="Learning rate of --how-many-training-steps "
-            f"(default: {Sgd.learning_rate}, as in retrain.py), or highest one of --fine-tune (default: "
+            f"(default: 0.01, as in retrain.py), or highest one of --fine-tune (default: "
             f"{FineTuning.learning_rate}). Needs one of these two options.",
             show_default=False,
         ),
@@ -92,7 +94,7 @@ def retrain_command(
         typer.Option(
             min=1,
             metavar="N",
-            help=f"Photos per step of --how-many-training-steps (default: {Sgd.batch_size}, as in retrain.py) or of "
+            help=f"Photos per step of --how-many-training-steps (default: 100, as in retrain.py) or of "
             f"--fine-tune (default: {FineTuning.batch_size}). Needs one of these two options.",
         ),
     ] = None,
@@ -180,7 +182,7 @@ def retrain_command(
     print_report(report, run_folder, as_json=as_json)
 
 
-def parse_sgd(steps: int | None, options: Mapping[str, Any]) -> Sgd | None:
+def parse_sgd(steps: int | None, options: Mapping[str, Any]) -> "Sgd | None":
     """Gradient descent as the command line describes it; None without `--how-many-training-steps`.
 
     Args:
@@ -191,6 +193,8 @@ def parse_sgd(steps: int | None, options: Mapping[str, Any]) -> Sgd | None:
         EdgeretrainError: one of the others was given without the steps. They alone must not replace logistic
             regression.
     """
+    from edgeretrain.head.sgd import Sgd
+
     given = {name: value for name, value in options.items() if value is not None}
     if steps is not None:
         return Sgd(steps=steps, **given)

@@ -95,6 +95,14 @@ def test_steps_alone_are_gradient_descent_with_the_defaults(cli: Run, asked: dic
     assert asked["options"].sgd == Sgd(steps=50)
 
 
+def test_the_help_states_the_defaults_of_gradient_descent(cli: Run) -> None:
+    help_text = " ".join(cli("retrain", "--help").succeeds().out.split())
+    assert f"gradient descent (retrain.py: {Sgd.steps})" in help_text
+    assert f"Learning rate of --how-many-training-steps (default: {Sgd.learning_rate}, as in" in help_text
+    assert f"Photos per step of --how-many-training-steps (default: {Sgd.batch_size}, as in" in help_text
+    assert f"highest one of --fine-tune (default: {FineTuning.learning_rate})" in help_text
+
+
 def test_the_guide_states_the_defaults() -> None:
     guide = Path(__file__).parents[2] / "docs" / "fine-tuning.md"
     if not guide.exists():
