@@ -1,4 +1,4 @@
-"""A model file -> `Classifier`: what runs on the device. Needs NumPy, Pillow and a runtime, nothing else."""
+"""A model file -> `Classifier`, which runs on the device. Needs only NumPy, Pillow and a runtime."""
 
 import os
 import threading
@@ -32,8 +32,8 @@ class Prediction:
 class Classifier:
     """A model written by edgeretrain, ready to classify photos.
 
-    Threads may share one: the interpreter runs one photo at a time, decoding needs no turn. As a context manager, or
-    with `close()`, it gives its memory back.
+    Threads may share a classifier: they decode in parallel, and the interpreter runs one photo at a time. Use it as a
+    context manager, or call `close()`, to free its memory.
 
     >>> with Classifier("flowers/model.int8.tflite") as classifier:
     ...     classifier("tulip.jpg", top_k=1)
@@ -62,7 +62,7 @@ class Classifier:
         self.card = package.card
         self.fit: Fit = package.card["fit"]
         self._network: Network | None = Network(path, threads=threads, runtime=load_runtime(runtime))
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self.runtime = self._network.runtime
         self.size = self._network.size
         if self._network.outputs != len(self.labels):
@@ -72,13 +72,13 @@ class Classifier:
 
     @property
     def reject_below(self) -> float:
-        """The top score below which a photo is likely none of the classes, 0 to 1; 0 in the card of an older model."""
+        """The top score below which a photo is likely none of the classes, 0 to 1; 0 for models of older versions."""
         value = self.card.get("reject_below", 0.0)
         return float(value) if isinstance(value, (int, float)) and 0 <= value <= 1 else 0.0
 
     def close(self) -> None:
-        """Free the interpreter, as soon as no thread runs it. The attributes stay; classifying is an error."""
-        with self._turn:
+        """Free the interpreter, as soon as no thread runs it. The attributes stay; classifying raises an error."""
+        with self._lock:
             self._network = None
 
     def __enter__(self) -> "Classifier":
@@ -109,7 +109,7 @@ class Classifier:
         """Classify many photos: the next ones are decoded by other threads while one runs through the model.
 
         Args:
-            photos: each as in `load_pixels`; taken one by one, so a generator will do.
+            photos: each as in `load_pixels`; they are taken one by one, so a generator works.
             top_k: how many classes; default all.
             workers: threads that decode; default one per core.
 
@@ -118,7 +118,7 @@ class Classifier:
             two photos per worker.
 
         Raises:
-            EdgeretrainError: something is no photo at all (see `load_pixels`), or the classifier is closed.
+            EdgeretrainError: an entry has a type that `load_pixels` does not take, or the classifier is closed.
         """
         from collections import deque
         from concurrent.futures import ThreadPoolExecutor
@@ -126,20 +126,20 @@ class Classifier:
         from edgeretrain.threads import available_cores
 
         count = max(1, workers or available_cores())
-        ahead: deque[tuple[_Photo, Future[npt.NDArray[np.uint8]]]] = deque()
-        coming = iter(photos)
+        pending: deque[tuple[_Photo, Future[npt.NDArray[np.uint8]]]] = deque()
+        upcoming = iter(photos)
         pool = ThreadPoolExecutor(count, thread_name_prefix="decode")
         try:
             while True:
-                while len(ahead) < 2 * count:
-                    for photo in coming:
-                        ahead.append((photo, pool.submit(load_pixels, photo, self.size, self.fit)))
+                while len(pending) < 2 * count:
+                    for photo in upcoming:
+                        pending.append((photo, pool.submit(load_pixels, photo, self.size, self.fit)))
                         break
                     else:
                         break
-                if not ahead:
+                if not pending:
                     return
-                photo, decoded = ahead.popleft()
+                photo, decoded = pending.popleft()
                 try:
                     pixels = decoded.result()
                 except UnreadablePhoto as error:
@@ -155,9 +155,9 @@ class Classifier:
         return [Prediction(self.labels[index], float(scores[index])) for index in order]
 
     def _run(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        with self._turn:
+        with self._lock:
             if self._network is None:
-                raise EdgeretrainError("This classifier is closed. Make another one of its model file.")
+                raise EdgeretrainError("This classifier is closed. Create a new one from the model file.")
             return self._network(pixels)
 
 
@@ -165,14 +165,14 @@ def read_own_package(model: Path) -> Package:
     """Labels and card of a model written by edgeretrain.
 
     Raises:
-        EdgeretrainError: the file is no TFLite model, damaged, or not written by edgeretrain: then nothing says how its
-            photos must be prepared.
+        EdgeretrainError: the file is not a TFLite model, is damaged, or was not written by edgeretrain: then it does
+            not say how photos must be prepared.
     """
     check_is_tflite(model)
     package = read_package(model)
     if package.card.get("fit") not in FITS:
         raise EdgeretrainError(
-            f"{model}: this model was not written by edgeretrain (it has no card), so nothing says how its photos "
-            "must be prepared. Use a model written by `edgeretrain retrain`."
+            f"{model}: this model was not written by edgeretrain: it has no card, which would say how its photos must "
+            "be prepared. Use a model written by `edgeretrain retrain`."
         )
     return package

@@ -1,18 +1,20 @@
 """Finished models -> the assets of an Android app: checked, named, copied."""
 
-import hashlib
 import os
 import re
+import tempfile
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgeretrain.classifier import Classifier
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.atomic import write_atomic
+from edgeretrain.tflite.runtime import check_is_tflite
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,9 @@ class Asset:
         model: the file it was copied from.
         file: where it is now.
         size: side of its input, pixels.
-        labels: how many classes it tells apart.
+        labels: number of classes.
         length: bytes.
-        replaced: whether another file of that name made way for it.
+        replaced: whether it replaced another file of that name.
     """
 
     model: Path
@@ -41,7 +43,8 @@ class Asset:
 def export_android(models: Sequence[Path], out: Path, *, runtime: str | None = None) -> list[Asset]:
     """Copy models into an Android app's assets folder, which is made if need be.
 
-    Every model is loaded and run once before the first is copied. Each gets the name `<run folder>-<precision>.tflite`,
+    Every model is loaded and run once before the first is copied; what is copied is what was run, even if the file
+    changes meanwhile. Each gets the name `<run folder>-<precision>.tflite`,
     in lower case and of letters, digits, `_`, `.` and `-`: what an asset may be called on every system. A file of that
     name is replaced, so that a model can be retrained and exported again.
 
@@ -51,24 +54,23 @@ def export_android(models: Sequence[Path], out: Path, *, runtime: str | None = N
 
     Raises:
         EdgeretrainError: a model is not one of ours, is damaged or does not run; a model is given twice, or two would
-            get the same name; `out` cannot be written. Nothing was copied then, unless the disk filled up.
+            get the same name; `out` cannot be written. Nothing is copied then, unless the disk becomes full on the way.
     """
-    named: dict[str, tuple[Path, Classifier]] = {}
-    contents: dict[str, Path] = {}
-    for model in models:
-        classifier = _checked(model, runtime)
-        digest = hashlib.sha256(model.read_bytes()).hexdigest()
-        if digest in contents:
-            raise EdgeretrainError(f"{model}: the same model as {contents[digest]}. Give each model once.")
-        contents[digest] = model
-        name = asset_name(model, classifier.card)
-        if name in named:
+    checked: dict[str, _Checked] = {}  # by the name of the asset
+    first_with: dict[bytes, Path] = {}
+    for path in models:
+        model = _check(path, runtime)
+        if model.content in first_with:
+            raise EdgeretrainError(f"{path}: the same model as {first_with[model.content]}. Give each model once.")
+        first_with[model.content] = path
+        name = asset_name(path, model.card)
+        if name in checked:
             raise EdgeretrainError(
-                f"{model}: would be named {name}, as {named[name][0]} would. Give their run folders different names."
+                f"{path}: would be named {name}, like {checked[name].path}. Give their run folders different names."
             )
-        named[name] = model, classifier
+        checked[name] = model
     _make_folder(out)
-    return [_copied(model, classifier, out / name) for name, (model, classifier) in named.items()]
+    return [_copy(model, out / name) for name, model in checked.items()]
 
 
 def asset_name(model: Path, card: dict[str, object]) -> str:
@@ -88,12 +90,36 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9_.-]+", "_", ascii_name.lower()).strip("_.-")
 
 
-def _checked(model: Path, runtime: str | None) -> Classifier:
-    classifier = Classifier(model, runtime=runtime)
-    gray = np.full((classifier.size, classifier.size, 3), 128, np.uint8)
-    if not np.isfinite(classifier.probabilities(gray)).all():
-        raise EdgeretrainError(f"{model}: the model answers with numbers that are none. Make it again.")
-    return classifier
+@dataclass(frozen=True)
+class _Checked:
+    """A model that loads and runs; `content` are the very bytes that did."""
+
+    path: Path
+    content: bytes
+    card: dict[str, Any]
+    size: int
+    labels: int
+
+
+def _check(model: Path, runtime: str | None) -> _Checked:
+    """Read a model once, and load and run what was read: the file itself may change before it is copied."""
+    check_is_tflite(model)
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise EdgeretrainError(f"{model}: cannot be read ({error.strerror}). Give a .tflite file.") from None
+    with tempfile.TemporaryDirectory(prefix="edgeretrain-") as folder:
+        snapshot = Path(folder) / "model.tflite"
+        write_atomic(snapshot, content, way_out="Free some space there, or set TMPDIR to another folder.")
+        try:
+            with Classifier(snapshot, runtime=runtime) as classifier:
+                gray = np.full((classifier.size, classifier.size, 3), 128, np.uint8)
+                finite = np.isfinite(classifier.probabilities(gray)).all()
+        except EdgeretrainError as error:
+            raise EdgeretrainError(str(error).replace(str(snapshot), str(model))) from None
+    if not finite:
+        raise EdgeretrainError(f"{model}: the model returns NaN or infinity. Make it again.")
+    return _Checked(model, content, classifier.card, classifier.size, len(classifier.labels))
 
 
 def _make_folder(out: Path) -> None:
@@ -105,9 +131,16 @@ def _make_folder(out: Path) -> None:
         raise EdgeretrainError(f"{out}: cannot be written ({error.strerror or error}). Choose another --out.") from None
 
 
-def _copied(model: Path, classifier: Classifier, file: Path) -> Asset:
-    content = model.read_bytes()
+def _copy(model: _Checked, file: Path) -> Asset:
     replaced = file.exists()
-    write_atomic(file, content)
-    preset, precision = str(classifier.card.get("preset", "")), str(classifier.card.get("precision", ""))
-    return Asset(model, file, preset, precision, classifier.size, len(classifier.labels), len(content), replaced)
+    write_atomic(file, model.content)
+    return Asset(
+        model=model.path,
+        file=file,
+        preset=str(model.card.get("preset", "")),
+        precision=str(model.card.get("precision", "")),
+        size=model.size,
+        labels=model.labels,
+        length=len(model.content),
+        replaced=replaced,
+    )

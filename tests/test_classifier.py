@@ -45,10 +45,10 @@ def test_it_says_what_the_file_says(run: Run) -> None:
         expected = network(load_pixels(photo, 224))
         assert (classifier.probabilities(photo) == expected).all()
         predictions = classifier(photo)
-        assert {one.label: one.score for one in predictions} == dict(
+        assert {prediction.label: prediction.score for prediction in predictions} == dict(
             zip(("checks", "dots", "stripes"), expected.tolist(), strict=True)
         )
-        assert [one.score for one in predictions] == sorted(expected.tolist(), reverse=True)
+        assert [prediction.score for prediction in predictions] == sorted(expected.tolist(), reverse=True)
         assert isinstance(predictions[0].score, float)
 
 
@@ -63,7 +63,7 @@ def test_photos_in_every_form(classifier: Classifier) -> None:
     content = encoded(pixels, "PNG")
     expected = classifier(content)
     assert classifier(pixels) == classifier(Image.fromarray(pixels)) == expected
-    assert sum(one.score for one in expected) == pytest.approx(1, abs=2 / 256)
+    assert sum(prediction.score for prediction in expected) == pytest.approx(1, abs=2 / 256)
 
 
 def test_top_k(run: Run, classifier: Classifier) -> None:
@@ -185,7 +185,7 @@ def test_closing(run: Run) -> None:
         lambda: classifier.probabilities(photo),
         lambda: list(classifier.batch([photo])),
     ):
-        with pytest.raises(EdgeretrainError, match=r"^This classifier is closed\. Make another one"):
+        with pytest.raises(EdgeretrainError, match=r"^This classifier is closed\. Create a new one"):
             call()
     classifier.close()
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from support.garden import Run
 
+from edgeretrain import export
+from edgeretrain.classifier import Classifier
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.export import asset_name, export_android
 from edgeretrain.precision import PRECISIONS
@@ -103,8 +105,40 @@ def test_a_model_that_answers_nonsense(run: Run, tmp_path: Path) -> None:
     for buffer in buffers:
         buffer.data = np.frombuffer(bias, np.uint8)
     path.write_bytes(pack(write_model(model), package.labels, package.card))
-    with pytest.raises(EdgeretrainError, match="numbers that are none"):
+    with pytest.raises(EdgeretrainError, match="returns NaN or infinity"):
         export_android([path], tmp_path / "assets")
+
+
+def test_what_is_copied_is_what_was_checked(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (model,) = _run_folder(run, tmp_path / "run", "int8")
+    content = model.read_bytes()
+
+    class Overtaken(Classifier):
+        """Another program writes the file while it is checked, and again afterwards."""
+
+        def __init__(self, path: Path, *, runtime: str | None = None) -> None:
+            model.write_bytes(b"something else")
+            super().__init__(path, runtime=runtime)
+
+        def close(self) -> None:
+            super().close()
+            model.write_bytes(b"and again")
+
+    monkeypatch.setattr(export, "Classifier", Overtaken)
+    (asset,) = export_android([model], tmp_path / "assets")
+    assert model.read_bytes() == b"and again"
+    assert asset.file.read_bytes() == content
+    assert asset.length == len(content)
+
+
+def test_the_message_names_the_model_that_was_given(run: Run, tmp_path: Path) -> None:
+    (model,) = _run_folder(run, tmp_path / "run", "int8")
+    content = bytearray(model.read_bytes())
+    content[200_000] ^= 1
+    model.write_bytes(content)
+    with pytest.raises(EdgeretrainError, match="damaged") as caught:
+        export_android([model], tmp_path / "assets")
+    assert str(caught.value).startswith(f"{model}: the model file is damaged")
 
 
 def test_folders_that_cannot_be_written(run: Run, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edgeretrain.data.photos import EXTENSIONS
 from edgeretrain.data.pixels import load_pixels
+from edgeretrain.data.walk import photo_files
 from edgeretrain.errors import EdgeretrainError
 
 WIDTH, HEIGHT = 1280, 960
@@ -16,7 +16,7 @@ MOST_PHOTOS = 20
 
 
 def find_given(given: Sequence[Path]) -> list[Path]:
-    """The photos meant by these files and folders (searched through and through), each known to be readable.
+    """The photos of these files and folders (searched at any depth, as `photo_files` does), each known to be readable.
 
     Of more than MOST_PHOTOS photos that many are taken, evenly spread over the sorted list.
 
@@ -28,7 +28,7 @@ def find_given(given: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+        inside = sorted(photo for photo, _ in photo_files(path))
         if not inside:
             raise EdgeretrainError(f"{path}: there is no photo in this folder. Give a photo, or a folder with photos.")
         found += inside

@@ -52,42 +52,42 @@ def _edgeretrain(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Retrain a small image classifier on your photos, quantize it, prove it on held-out photos.
+    """Retrain a small image classifier on your photos, quantize it, test it on held-out photos.
 
     A folder of photos, one sub-folder per class, becomes TensorFlow Lite models for phones and Raspberry Pis, with a
-    report of what each file can do. Start with: edgeretrain demo
+    report on each model. Start with: edgeretrain demo
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
 # The short help stands in the list of commands, where one line holds no more.
-app.command("retrain", short_help="Photos to proven models: the main job.")(retrain.retrain_command)
+app.command("retrain", short_help="Train and test models on your photos.")(retrain.retrain_command)
 app.command("teach", short_help="Add or remove classes of a model.")(teach.teach_command)
-app.command("sweep", short_help="Many presets measured, one picked.")(sweep.sweep_command)
+app.command("sweep", short_help="Compare many presets and pick one.")(sweep.sweep_command)
 app.command("benchmark", short_help="Latency, size and memory of models.")(benchmark.benchmark_command)
-app.command("classify", short_help="Say what is on photos.")(classify.classify_command)
-app.command("serve", short_help="A live page for a board without a screen.")(serve.serve_command)
+app.command("classify", short_help="Classify photos, a video or a camera.")(classify.classify_command)
+app.command("serve", short_help="Live web page for a board without a screen.")(serve.serve_command)
 app.command("evaluate", short_help="Measure a model on photos.")(evaluate.evaluate_command)
-app.command("import", short_help="A finished retrain.py graph to models.")(import_.import_command)
-app.command("inspect", short_help="Show what is in a model file.")(inspect.inspect_command)
-app.command("presets", short_help="List the backbones there are and what each costs.")(presets.presets_command)
+app.command("import", short_help="Convert a graph of retrain.py to models.")(import_.import_command)
+app.command("inspect", short_help="Show the contents of a model file.")(inspect.inspect_command)
+app.command("presets", short_help="List the presets and their costs.")(presets.presets_command)
 app.add_typer(backbone.app, name="backbone", short_help="Make, list and find backbones.")
-app.add_typer(export.app, name="export", short_help="Put models into an app.")
+app.add_typer(export.app, name="export", short_help="Copy models into an app.")
 app.command("demo", short_help="Retrain on a small set of real photos.")(demo.demo_command)
 
 
 def main() -> None:
     """Run the command line. Every error ends in one line on stderr.
 
-    Exit codes: 0 done; 1 something that was given cannot be used; 2 the command line cannot be understood; 130 stopped
-    with Ctrl-C.
+    Exit codes: 0 success; 1 an input or a value cannot be used; 2 unknown option or command, or a missing argument;
+    130 stopped with Ctrl-C.
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a label that the terminal's encoding lacks is no error
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()  # here, where a full disk can still be told
+        sys.stdout.flush()  # here, where the failure of a full disk can still be reported
     except EdgeretrainError as error:
         code = _fail(str(error))
     except _USAGE_ERROR as error:
@@ -109,14 +109,15 @@ def _fail(message: str, code: int = 1) -> int:
 
 
 def _fail_usage(error: Any) -> int:
-    """An option's bad value is like any other bad input; else the command line itself is wrong."""
+    """A bad value of an option is like any other bad input; otherwise the command line itself is wrong."""
     command = error.ctx.command_path if error.ctx is not None else "edgeretrain"
-    message = f"{error.format_message().rstrip('.')}. `{command} --help` says what there is."
-    return _fail(message, 1 if type(error) is typer.BadParameter else 2)
+    message = error.format_message()
+    end = "" if message.endswith((".", "?")) else "."
+    return _fail(f"{message}{end} See `{command} --help`.", 1 if type(error) is typer.BadParameter else 2)
 
 
 def _fail_output(error: OSError) -> int:
-    """What is left are failures of standard output; its reader may be gone, as in `edgeretrain presets | head`."""
+    """A failure of standard output: the disk is full, or its reader is gone, as in `edgeretrain presets | head`."""
     code = 1 if isinstance(error, BrokenPipeError) else _fail(f"{error.filename or 'The output'}: {error.strerror}.")
     # What stdout still holds cannot be written either: Python would try again at its end and complain.
     with contextlib.suppress(OSError, ValueError):

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.backbone.presets import BOTTLENECKS, DEFAULT_PRESET, with_bottleneck
+from edgeretrain.backbone.presets import DEFAULT_PRESET, with_bottleneck
 from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
-from edgeretrain.cli.options import BottleneckName, PrecisionNames, one_of, parse_precisions
+from edgeretrain.cli.options import BottleneckOption, PrecisionNames, parse_precisions
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.files.printable import one_line
-from edgeretrain.precision import PRECISIONS, Precision
+from edgeretrain.files.describe import one_line
+from edgeretrain.precision import Precision
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -35,8 +35,7 @@ def build_command(
     name: Annotated[
         str,
         typer.Argument(
-            help="A preset, or with --from the name that you give the backbone: `edgeretrain retrain --preset NAME` "
-            "uses it then.",
+            help="A preset. With --from: a name for the new backbone, for `edgeretrain retrain --preset NAME`.",
             metavar="NAME",
             show_default=False,
         ),
@@ -47,49 +46,55 @@ def build_command(
         typer.Option(
             "--from",
             metavar="SOURCE",
-            help="Make it from a Keras file (.keras, .h5), a SavedModel or TensorFlow Hub module (its folder, or a "
-            "handle https://...), a frozen graph (.pb) or a .tflite file.",
+            help="Network to make the backbone from: a Keras file (.keras, .h5), a SavedModel or TensorFlow Hub module "
+            "(its folder, or a handle https://...), a frozen graph (.pb) or a .tflite file.",
         ),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=16, max=1024, metavar="PIXELS", help="With --from: side of the photo. Default: what it says."),
+        typer.Option(
+            min=16, max=1024, metavar="PIXELS", help="With --from: side of the input. Default: read from the source."
+        ),
     ] = None,
     scale: Annotated[
         str | None,
         typer.Option(
             metavar="RANGE",
-            help="With --from: how the network wants its pixels, such as --scale=-1..1, 0..1, 0..255, or mean/std in "
-            "pixel values, each one number or red,green,blue. Default: what it says.",
+            help="With --from: range of the network's input, such as --scale=-1..1, 0..1 or 0..255, or mean/std in "
+            "pixel values, each as one number or red,green,blue. Default: read from the source.",
         ),
     ] = None,
     layer: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="With --from: the layer or tensor to cut at. Default: the input of the classifier."
+            metavar="NAME",
+            help="With --from: layer or tensor whose output is the bottleneck. Default: the input of the classifier.",
         ),
     ] = None,
     input_tensor: Annotated[
         str | None,
-        typer.Option("--input", metavar="NAME", help="With --from a graph: the tensor that takes the scaled photo."),
+        typer.Option(
+            "--input",
+            metavar="NAME",
+            help="With --from a graph: the tensor that takes the scaled photo. Default: found automatically.",
+        ),
     ] = None,
     precision: PrecisionNames = ["all"],  # noqa: B006  Typer copies it
-    bottleneck: BottleneckName = "features",
+    bottleneck: BottleneckOption = "features",
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A Keras weight file (.h5, with --bottleneck logits with the classifier, else without) for a preset. "
-            "Default: looked for in the folder "
-            "EDGERETRAIN_WEIGHTS by Keras' file name, then downloaded from Keras.",
+            help="Keras weight file (.h5) of the preset; with its classifier for --bottleneck logits, else without. "
+            "Default: the file of that name in the folder EDGERETRAIN_WEIGHTS, else a download from Keras.",
         ),
     ] = None,
     calibration: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Folder of photos that set the ranges of the int8 backbone. Default: crops of the photographs that "
-            "ship inside scikit-image.",
+            help="Folder of photos to calibrate the int8 backbone with. Default: crops of the photographs that come "
+            "with scikit-image.",
         ),
     ] = None,
     out: Annotated[
@@ -113,29 +118,30 @@ def build_command(
     precisions, folder = parse_precisions(precision), out or backbone_cache()
     overrides = SourceOverrides(size, parse_scaling(scale) if scale is not None else None, layer, input_tensor)
     if source is None and overrides != SourceOverrides():
-        raise EdgeretrainError("--size, --scale, --layer and --input describe a source. Give it with --from SOURCE.")
+        raise EdgeretrainError("--size, --scale, --layer and --input are options of --from. Add --from SOURCE.")
     if source is not None and weights is not None:
-        raise EdgeretrainError("--weights is for presets, --from brings weights of its own. Give one of them.")
-    kind = one_of("--bottleneck", bottleneck, BOTTLENECKS)
-    if source is not None and kind == "logits":
-        raise EdgeretrainError("--bottleneck logits is for presets. With --from, --layer says what the bottleneck is.")
+        raise EdgeretrainError(
+            "--weights is for presets; with --from, the weights come from the source. Give one of the two."
+        )
+    if source is not None and bottleneck == "logits":
+        raise EdgeretrainError("--bottleneck logits is for presets. With --from, choose the bottleneck with --layer.")
     with progress_shown(quiet) as progress:
         if source is None:
             built = build_backbones(
-                get_preset(with_bottleneck(name, kind)).name,
+                get_preset(with_bottleneck(name, bottleneck)).name,
                 precisions,
                 weights=weights,
                 calibration=calibration,
                 out=folder,
                 progress=progress,
             )
-            found: tuple[str, ...] = ()
+            notes: tuple[str, ...] = ()
         else:
-            built, found = build_from_source(
+            built, notes = build_from_source(
                 name, source, precisions, overrides=overrides, calibration=calibration, out=folder, progress=progress
             )
-    for line in found:
-        typer.echo(one_line(line))
+    for note in notes:
+        typer.echo(one_line(note))
     for backbone in built:
         typer.echo(f"{backbone.path}  {backbone.path.stat().st_size:,} bytes")
 
@@ -145,40 +151,38 @@ def list_command(*, as_json: Json = False) -> None:
     """List the backbones on this machine, bundled and cached, each checked against its card."""
     from edgeretrain.backbone import list_backbones
 
-    listed = list_backbones()
+    backbones = list_backbones()
     if as_json:
         print_json(
             [
                 {
-                    "preset": one.preset,
-                    "precision": one.precision,
-                    "origin": one.origin,
-                    "path": str(one.path),
-                    "bytes": one.path.stat().st_size,
-                    "fault": one.fault,
+                    "preset": backbone.preset,
+                    "precision": backbone.precision,
+                    "origin": backbone.origin,
+                    "path": str(backbone.path),
+                    "bytes": backbone.path.stat().st_size,
+                    "fault": backbone.fault,
                 }
-                for one in listed
+                for backbone in backbones
             ]
         )
         return
-    for one in listed:
-        fault = f"  DAMAGED: {one.fault}" if one.fault else ""
-        typer.echo(f"{one.preset:28} {one.precision:8} {one.origin:8} {one.path.stat().st_size:>12,} bytes{fault}")
+    for backbone in backbones:
+        fault = f"  DAMAGED: {backbone.fault}" if backbone.fault else ""
+        size = backbone.path.stat().st_size
+        typer.echo(f"{backbone.preset:28} {backbone.precision:8} {backbone.origin:8} {size:>12,} bytes{fault}")
 
 
 @app.command("path")
 def path_command(
     preset: PresetName = DEFAULT_PRESET,
     *,
-    precision: Annotated[
-        str, typer.Option("--precision", "-p", help=f"One of {', '.join(PRECISIONS)}.", metavar="PRECISION")
-    ] = "float32",
+    precision: Annotated[Precision, typer.Option("--precision", "-p", help="Precision of the backbone.")] = "float32",
 ) -> None:
-    """Print where a backbone's file is; it is not built.
+    """Print the path of a backbone's file. Nothing is built.
 
     Example: edgeretrain backbone path mobilenet_v2_100_224 --precision int8
     """
     from edgeretrain.backbone import find_backbone
 
-    only: Precision = one_of("--precision", precision, PRECISIONS)
-    typer.echo(find_backbone(preset, only, build=False).path)
+    typer.echo(find_backbone(preset, precision, build=False).path)

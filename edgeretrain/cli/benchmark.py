@@ -18,22 +18,23 @@ def benchmark_command(
     ] = None,
     *,
     threads: Annotated[
-        str, typer.Option(metavar="N,N...", help="Measure each model at each of these numbers of threads.")
+        str, typer.Option(metavar="N,N...", help="Numbers of threads to measure each model with.")
     ] = "1",
-    runs: Annotated[int, typer.Option(metavar="N", help="Inferences to time, at least.")] = RUNS,
-    seconds: Annotated[float, typer.Option(metavar="S", help="Time to spend on them, at least.")] = SECONDS,
+    runs: Annotated[int, typer.Option(metavar="N", help="Smallest number of inferences to time.")] = RUNS,
+    seconds: Annotated[float, typer.Option(metavar="S", help="Shortest time to spend on them.")] = SECONDS,
     photos: Annotated[
         list[Path] | None,
         typer.Option(
             "--photo",
             metavar="PATH",
-            help="A photo, or a folder of photos, for the time from JPEG bytes to label. Repeat it for more. Default: "
-            "one that is made up, 1280 x 960.",
+            help="Photo, or folder of photos, for the time from JPEG bytes to label. For several, repeat the option. "
+            "Default: a synthetic photo of 1280 x 960 pixels.",
             show_default=False,
         ),
     ] = None,
     end_to_end: Annotated[
-        bool, typer.Option("--end-to-end/--no-end-to-end", help="Also measure from a photo's bytes to its label.")
+        bool,
+        typer.Option("--end-to-end/--no-end-to-end", help="Also measure the time from a photo's bytes to its label."),
     ] = True,
     xnnpack: Annotated[
         bool, typer.Option("--xnnpack/--no-xnnpack", help="Let the runtime use its XNNPACK delegate.")
@@ -45,7 +46,7 @@ def benchmark_command(
         typer.Option(
             "--compare",
             metavar="OLD.json",
-            help="Show earlier results (of --json) beside the new ones; fail if something has become worse.",
+            help="Show earlier results (of --json) beside the new ones; exit code 1 if something is worse.",
             show_default=False,
         ),
     ] = None,
@@ -53,34 +54,34 @@ def benchmark_command(
         float,
         typer.Option(
             metavar="X",
-            help="With --compare: worse is a median latency, file size or peak memory of more than X times the old.",
+            help="With --compare: a median latency, file size or peak memory is worse if above X times the old one.",
         ),
     ] = FACTOR,
     across_machines: Annotated[
         bool,
-        typer.Option("--across-machines", help="With --compare: even if machine, runtime or delegate differ."),
+        typer.Option("--across-machines", help="With --compare: compare even if machine, runtime or delegate differ."),
     ] = False,
     results_file: Annotated[
         Path | None,
         typer.Option(
             "--results",
             metavar="NEW.json",
-            help="Measure nothing: show, compare or convert these earlier results.",
+            help="Do not measure: show, compare or convert these earlier results.",
             show_default=False,
         ),
     ] = None,
     csv_file: Annotated[
         Path | None,
-        typer.Option("--csv", metavar="FILE", help="Also write the results as CSV, a row each.", show_default=False),
+        typer.Option("--csv", metavar="FILE", help="Also write the results as CSV, one row each.", show_default=False),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Measure models on this machine: latency, size, memory, and time from photo to label.
 
-    Each model runs in a process of its own, in turns with the others. Warnings say what the figures are worth;
-    docs/measuring.md says how they are measured. Save --json and give it to --compare after a change: the exit code is
-    1 if something has become worse.
+    Each model runs in a process of its own, in turns with the others. Warnings say when the figures are not reliable;
+    docs/measuring.md describes how they are measured. To check a change, save the output of --json before it and give
+    the file to --compare after it: the exit code is 1 if something is worse.
 
     Example: edgeretrain benchmark flowers/model.*.tflite --threads 1,2,4 --photo flower_photos/roses
     """
@@ -92,22 +93,24 @@ def benchmark_command(
     old = None if compare_with is None else read_results(compare_with)  # before minutes go by
     if results_file is not None:
         if models or device:
-            raise EdgeretrainError("--results measures nothing. Leave out the models and --device.")
+            raise EdgeretrainError(
+                "--results shows earlier results and does not measure. Leave out the models and --device."
+            )
         results = read_results(results_file)
     else:
-        brief: dict[str, Any] = {"threads": parse_threads(threads), "runs": runs, "seconds": seconds}
-        brief |= {"runtime": runtime, "xnnpack": xnnpack, "end_to_end": end_to_end}
+        options: dict[str, Any] = {"threads": parse_threads(threads), "runs": runs, "seconds": seconds}
+        options |= {"runtime": runtime, "xnnpack": xnnpack, "end_to_end": end_to_end}
         with progress_shown(quiet) as progress:
             if device is None:
                 from edgeretrain.benchmark import benchmark
 
-                results = benchmark(models or [], **brief, photos=photos or [], progress=progress)
+                results = benchmark(models or [], **options, photos=photos or [], progress=progress)
             elif photos:
-                raise EdgeretrainError("--photo does not reach a device. Leave it out with --device.")
+                raise EdgeretrainError("--photo cannot be combined with --device. Leave one of them out.")
             else:
                 from edgeretrain.remote import benchmark_on
 
-                results = benchmark_on(device, models or [], **brief, progress=progress)
+                results = benchmark_on(device, models or [], **options, progress=progress)
     if csv_file is not None:
         write_atomic(csv_file, as_csv(results))
     comparison = None if old is None else compare(old, results, factor=factor, across=across_machines)

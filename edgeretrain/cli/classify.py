@@ -9,6 +9,7 @@ import typer
 from edgeretrain.cli.classify_output import photo_line, photo_record
 from edgeretrain.cli.console import RuntimeName, print_error, print_json
 from edgeretrain.cli.stream_options import RejectBelow
+from edgeretrain.stream.smoothing import HOLD_SECONDS, SMOOTH_SECONDS
 
 if TYPE_CHECKING:
     from edgeretrain.classifier import Classifier
@@ -21,93 +22,97 @@ def classify_command(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE",
-            help="Photos and folders of photos; or one video; or a camera: `camera`, `camera:1` for the second.",
+            metavar="SOURCE...",
+            help="Photos and folders of photos; or one video; or a camera: `camera`, `camera:1` for the second one.",
             show_default=False,
         ),
     ],
     *,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, metavar="N", help="How many classes to print.")] = 3,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, metavar="N", help="Number of classes to print.")] = 3,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of the interpreter.")] = 1,
     runtime: RuntimeName = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: one array for photos, one line for each frame of a stream.")
+        bool, typer.Option("--json", help="Print JSON: one array for photos, one line per frame of a stream.")
     ] = False,
     reject_below: RejectBelow = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Wait for new photos in a folder, until stopped; classify no others.")
+        bool, typer.Option("--watch", help="Wait for new photos in a folder until stopped; only these are classified.")
     ] = False,
     every: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Take each N-th frame of a video. Default: all.")
+        int | None, typer.Option(min=1, metavar="N", help="Classify only each N-th frame of a video. Default: all.")
     ] = None,
     smooth: Annotated[
         float | None,
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="Time constant of the smoothing over the frames of a camera or video; 0 for none. Default: 0.5.",
+            help="Time constant of the smoothing over the frames of a camera or video; 0: no smoothing. "
+            f"Default: {SMOOTH_SECONDS:g}.",
         ),
     ] = None,
     hold: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="SECONDS", help="How long a class must lead before it becomes the label. Default: 0.5."
+            min=0,
+            metavar="SECONDS",
+            help=f"How long a class must lead before it becomes the label. Default: {HOLD_SECONDS:g}.",
         ),
     ] = None,
     max_fps: Annotated[
         float | None,
-        typer.Option(min=0.01, metavar="N", help="Look at no more frames a second of a camera. Default: all it can."),
+        typer.Option(min=0.01, metavar="N", help="Largest number of frames of a camera per second. Default: no limit."),
     ] = None,
     on_label: Annotated[
         str | None,
         typer.Option(
             metavar="COMMAND",
-            help="Run this when a stream's label changes, such as 'say {label}'; {score} too. No shell, one at a time.",
+            help="Command to run when the label of a stream changes, such as 'say {label} {score}'. It runs without a "
+            "shell, one at a time.",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no live line and no summary.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show the live line and the summary.")] = False,
 ) -> None:
-    """Say what is on photos, a video, or what a camera sees.
+    """Classify photos, a video, or the picture of a camera.
 
-    A photo that cannot be read is told on stderr; the others are classified all the same, and the exit code is 1.
-    A stream runs until it ends or is stopped with Ctrl-C or SIGTERM, with exit code 0.
+    A photo that cannot be read is reported on stderr; the others are still classified, and the exit code is 1.
+    A stream runs until it ends or is stopped with Ctrl-C or SIGTERM; the exit code is 0.
 
     Example: edgeretrain classify flowers/model.int8.tflite camera --on-label 'say {label}'
     """
-    from edgeretrain.cli.classify_source import Photos, sort_out
+    from edgeretrain.cli.classify_source import Photos, parse_sources
 
     given = {"--smooth": smooth, "--hold": hold, "--max-fps": max_fps, "--every": every, "--on-label": on_label}
-    source = sort_out(sources, watch, [option for option, value in given.items() if value is not None])
+    source = parse_sources(sources, watch, [option for option, value in given.items() if value is not None])
     if not isinstance(source, Photos):
-        from edgeretrain.cli.classify_stream import Look, run_stream
+        from edgeretrain.cli.classify_stream import StreamOptions, run_stream
 
-        look = Look(top_k, reject_below, smooth, hold, max_fps, every or 1, on_label, as_json, quiet)
-        run_stream(model, source, look, threads=threads, runtime=runtime)
+        options = StreamOptions(top_k, reject_below, smooth, hold, max_fps, every or 1, on_label, as_json, quiet)
+        run_stream(model, source, options, threads=threads, runtime=runtime)
         return
     from edgeretrain.classifier import Classifier
 
     with Classifier(model, threads=threads, runtime=runtime) as classifier:
-        limit = classifier.reject_below if reject_below is None else reject_below
-        if not _classify_photos(classifier, source.paths, top_k, limit, as_json):
+        threshold = classifier.reject_below if reject_below is None else reject_below
+        if not _classify_photos(classifier, source.paths, top_k, threshold, as_json):
             raise typer.Exit(1)
 
 
-def _classify_photos(classifier: "Classifier", photos: list[Path], top_k: int, limit: float, as_json: bool) -> bool:
-    """Print what is on each; whether all could be read."""
+def _classify_photos(classifier: "Classifier", photos: list[Path], top_k: int, threshold: float, as_json: bool) -> bool:
+    """Print the predictions; whether all photos could be read."""
     from edgeretrain.errors import UnreadablePhoto
 
-    answers = []
+    records = []
     failures = 0
     for photo, predictions in _predictions(classifier, photos, top_k):
         if isinstance(predictions, UnreadablePhoto):
             print_error(str(predictions))
             failures += 1
         elif as_json:
-            answers.append(photo_record(photo, predictions, limit))
+            records.append(photo_record(photo, predictions, threshold))
         else:
-            typer.echo(photo_line(photo, predictions, limit))
+            typer.echo(photo_line(photo, predictions, threshold))
     if as_json:
-        print_json(answers)
+        print_json(records)
     return not failures
 
 

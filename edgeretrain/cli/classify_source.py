@@ -4,24 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeretrain.data.photos import EXTENSIONS
-from edgeretrain.data.pixels import printable
+from edgeretrain.data.walk import is_photo_name
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.stream.camera import camera_named
+from edgeretrain.files.describe import printable
+from edgeretrain.stream.camera import parse_camera
 from edgeretrain.stream.video import is_video
 from edgeretrain.stream.watch import photos_below
 
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos, those of folders among them."""
+    """Photos, also from folders."""
 
     paths: list[Path]
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A folder to be watched."""
+    """A folder to watch for new photos."""
 
     folder: Path
 
@@ -37,13 +37,13 @@ class Video:
 class Camera:
     """A camera: its number, or the path of its device."""
 
-    place: int | str
+    device: int | str
 
 
 Source = Photos | Watched | Video | Camera
 
-# option -> the sources it is for, and how to say that
-_MEANT_FOR: dict[str, tuple[tuple[type, ...], str]] = {
+# option -> the sources it applies to, also in words
+_APPLIES_TO: dict[str, tuple[tuple[type, ...], str]] = {
     "--smooth": ((Camera, Video), "a camera or a video"),
     "--hold": ((Camera, Video), "a camera or a video"),
     "--max-fps": ((Camera,), "a camera"),
@@ -52,46 +52,46 @@ _MEANT_FOR: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-def sort_out(sources: Sequence[str], watch: bool, options: Sequence[str]) -> Source:
-    """What is meant by the words of the command line.
+def parse_sources(sources: Sequence[str], watch: bool, options: Sequence[str]) -> Source:
+    """The SOURCE arguments of the command line -> what to classify.
 
     Args:
-        options: those of `_MEANT_FOR` that were given.
+        options: those of `_APPLIES_TO` that were given.
 
     Raises:
-        EdgeretrainError: a stream beside something else, a folder without photos, no such source, or an option that
-            is meant for another kind of source.
+        EdgeretrainError: a stream together with something else, a folder without photos, no such source, or an option
+            that applies to another kind of source.
     """
     source = _source(sources, watch)
     for option in options:
-        kinds, told = _MEANT_FOR[option]
+        kinds, description = _APPLIES_TO[option]
         if not isinstance(source, kinds):
-            raise EdgeretrainError(f"{option} is for {told}, not for {' '.join(map(printable, sources))}.")
+            raise EdgeretrainError(f"{option} is for {description}, not for {' '.join(map(printable, sources))}.")
     return source
 
 
 def _source(sources: Sequence[str], watch: bool) -> Source:
     paths = [Path(source) for source in sources]
-    streams = [name for name in sources if camera_named(name) is not None or is_video(Path(name))]
+    streams = [name for name in sources if parse_camera(name) is not None or is_video(Path(name))]
     if watch:
         if len(paths) == 1 and paths[0].is_dir():
             return Watched(paths[0])
         raise EdgeretrainError(f"--watch needs one folder, not {' '.join(map(printable, sources))}.")
     if streams and len(sources) > 1:
         raise EdgeretrainError(
-            f"{printable(streams[0])} is a stream, and a stream must be the only source. Run the others by themselves."
+            f"{printable(streams[0])} is a stream, and a stream must be the only source. Run the others separately."
         )
     if streams:
-        place = camera_named(sources[0])
-        return Video(paths[0]) if place is None else Camera(place)
+        device = parse_camera(sources[0])
+        return Video(paths[0]) if device is None else Camera(device)
     photos: list[Path] = []
     for path in paths:
         if path.is_dir():
             photos += photos_below(path)
-        elif not path.exists() and path.suffix.lower() not in EXTENSIONS:
+        elif not path.exists() and not is_photo_name(path):
             raise EdgeretrainError(
-                f"{printable(path)}: there is no such photo, folder or video. A camera is `camera`, the second one "
-                "`camera:1`."
+                f"{printable(path)}: there is no such photo, folder or video. For a camera, write `camera`, or "
+                "`camera:1` for the second one."
             )
         else:
             photos.append(path)

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 from edgeretrain.progress import Progress, silent
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads that work on photos. Default: one per core.")
 ]
@@ -22,7 +22,7 @@ RuntimeName = Annotated[
     typer.Option(
         "--runtime",
         metavar="NAME",
-        help="ai_edge_litert, tflite_runtime or tensorflow. Default: the first of them that is installed.",
+        help="ai_edge_litert, tflite_runtime or tensorflow. Default: the first of these that is installed.",
     ),
 ]
 
@@ -31,13 +31,13 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="ssh://USER@HOST[:PORT]",
-        help="Measure there in place of here, with the system's own ssh; edgeretrain must be installed there.",
+        help="Measure on this device instead of this machine, through the system's ssh. edgeretrain must be installed "
+        "there.",
         show_default=False,
     ),
 ]
 
-# Without a terminal, a step tells how far it is this often.
-_SECONDS_BETWEEN_LINES = 10
+_SECONDS_BETWEEN_LINES = 10  # of progress, where there is no terminal
 
 
 @contextmanager
@@ -71,14 +71,14 @@ def _bars() -> Iterator[Progress]:
 
 
 def _lines() -> Progress:
-    told: dict[str, float] = {}
-    began: dict[str, tuple[float, int]] = {}
+    printed: dict[str, float] = {}  # step -> when its last line was printed
+    began: dict[str, tuple[float, int]] = {}  # step -> when it began, and how much was done then
 
     def progress(step: str, done: int, total: int) -> None:
         now = time.monotonic()
         start, before = began.setdefault(step, (now, done))
-        if done >= total or now - told.setdefault(step, now) >= _SECONDS_BETWEEN_LINES:
-            told[step] = now
+        if done >= total or now - printed.setdefault(step, now) >= _SECONDS_BETWEEN_LINES:
+            printed[step] = now
             left = ""
             if before < done < total:
                 left = f", about {_duration((total - done) * (now - start) / (done - before))} left"

@@ -14,7 +14,7 @@ def demo_command(
     flowers: Annotated[
         bool,
         typer.Option(
-            "--flowers", help="On TensorFlow's flower_photos (3,670 photos, a download of 229 MB) in place of surfaces."
+            "--flowers", help="Use TensorFlow's flower_photos (3,670 photos, a download of 229 MB) instead of surfaces."
         ),
     ] = False,
     out: Annotated[
@@ -23,11 +23,12 @@ def demo_command(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Retrain on a small set of real photos, in all four precisions, and look at the verdict.
+    """Retrain on a small set of real photos, in all four precisions, and show the results.
 
-    The photos are ground surfaces, cut from photographs that ship inside scikit-image: nothing is downloaded. Training
+    The photos are ground surfaces, cut from photographs that come with scikit-image: nothing is downloaded. Training
     and test photos come from different regions of a photograph.
     """
+    from edgeretrain.data.walk import photo_files
     from edgeretrain.demo import fetch_flowers, make_surfaces
     from edgeretrain.options import Options
     from edgeretrain.precision import PRECISIONS
@@ -38,11 +39,11 @@ def demo_command(
             photos = fetch_flowers(out / "flower_photos", progress=progress)
         else:
             photos = make_surfaces(out / "photos", progress=progress)
-        # The surfaces are few: at 10 % a single mistake would be 4.5 points.
+        # There are few surfaces: at 10 % a single mistake would be 4.5 points.
         options = Options() if flowers else Options(validation_percentage=20, testing_percentage=20)
         run_folder = out / "run"
         report = retrain(photos, run_folder, precisions=PRECISIONS, options=options, progress=progress)
     print_report(report, run_folder, as_json=as_json)
     if not as_json:
-        example = next(photos.rglob(f"{report['photos']['labels'][0]}/*"))
+        example = min(photo for photo, _ in photo_files(photos / report["photos"]["labels"][0]))
         typer.echo(f"Next: edgeretrain classify {run_folder / 'model.int8.tflite'} {example}")

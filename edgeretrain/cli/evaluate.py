@@ -15,7 +15,7 @@ def evaluate_command(
     photos: Annotated[
         Path,
         typer.Argument(
-            help="Folder with one sub-folder of photos per class, named as the labels.",
+            help="Folder with one sub-folder of photos per class, named like the labels.",
             metavar="PHOTOS",
             show_default=False,
         ),
@@ -25,22 +25,24 @@ def evaluate_command(
         bool,
         typer.Option(
             "--testing-only",
-            help="Only the photos that retrain holds out: with the photos that the model was trained on.",
+            help="Use only the photos that retrain holds out. For the photos folder that the model was trained on.",
         ),
     ] = False,
     validation_percentage: Annotated[
         float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")
     ] = 10,
     testing_percentage: Annotated[float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")] = 10,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at a photo that cannot be read.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at a photo that cannot be read instead of skipping it.")
+    ] = False,
     workers: Workers = None,
     runtime: RuntimeName = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a model on photos: accuracy, every class, and what is confused with what.
+    """Measure a model on photos: accuracy, recall of each class, and confusion matrix.
 
-    Use photos that the model has not seen in training; its training photos make any model look good.
+    Use photos that the model was not trained on: any model looks good on its training photos.
 
     Example: edgeretrain evaluate flowers/model.int8.tflite new_flower_photos
     """
@@ -59,8 +61,10 @@ def evaluate_command(
             progress=progress,
         )
     if as_json:
-        print_json({**evaluation.as_dict(), "skipped": [{"photo": one.name, "reason": one.reason} for one in skipped]})
+        print_json(
+            {**evaluation.as_dict(), "skipped": [{"photo": photo.name, "reason": photo.reason} for photo in skipped]}
+        )
         return
     print_rich(render_evaluation(evaluation.as_dict()))
-    for one in skipped:
-        typer.echo(f"Skipped {one.name}: {one.reason}")
+    for photo in skipped:
+        typer.echo(f"Skipped {photo.name}: {photo.reason}")

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from edgeretrain.cli.console import Json, RuntimeName, print_json
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 
 app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
 def _export(context: typer.Context) -> None:
-    """Put finished models where an app takes them from."""
+    """Copy models into the project of an app."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -22,7 +22,7 @@ def _export(context: typer.Context) -> None:
 def android_command(
     models: Annotated[
         list[Path],
-        typer.Argument(help="Models written by `edgeretrain retrain`.", metavar="MODEL", show_default=False),
+        typer.Argument(help="Models written by `edgeretrain retrain`.", metavar="MODEL...", show_default=False),
     ],
     *,
     out: Annotated[
@@ -36,8 +36,8 @@ def android_command(
 ) -> None:
     """Check models and copy them into an Android app's assets.
 
-    Each is named after its run folder and precision, such as flowers-int8.tflite; an older file of that name is
-    replaced. docs/android.md leads from there to a phone.
+    Each is named after its run folder and precision, such as flowers-int8.tflite. A file of that name is replaced.
+    docs/android.md describes the next steps.
 
     Example: edgeretrain export android flowers/model.*.tflite --out android_demo/app/src/main/assets
     """
@@ -62,5 +62,5 @@ def android_command(
         )
         return
     for asset in assets:
-        what = f"{asset.preset}, {asset.precision}, {asset.labels} labels, {asset.length:,} bytes"
-        typer.echo(one_line(f"{asset.model} -> {asset.file} ({what}{'; replaced' if asset.replaced else ''})"))
+        facts = f"{asset.preset}, {asset.precision}, {asset.labels} labels, {asset.length:,} bytes"
+        typer.echo(one_line(f"{asset.model} -> {asset.file} ({facts}{'; replaced' if asset.replaced else ''})"))

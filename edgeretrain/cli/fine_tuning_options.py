@@ -14,25 +14,33 @@ FineTune = Annotated[
     typer.Option(
         "--fine-tune",
         metavar="LAYERS|all",
-        help="Let the backbone learn, too: all of it, or so many layers counted from its end. Needs the tensorflow "
-        "extra and takes minutes to hours; stopped and run again, it goes on where it was.",
+        help="Also train the backbone: all of its layers, or this many, counted from its end. Needs the tensorflow "
+        "extra and takes minutes to hours. If it is stopped, the same command continues where it was.",
         show_default=False,
     ),
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option("--epochs", metavar="N", help="Fine-tuning: at most so many passes over the photos. Default: 24."),
+    typer.Option(
+        "--epochs",
+        metavar="N",
+        help=f"Fine-tuning: largest number of passes over the photos. Default: {FineTuning.epochs}.",
+    ),
 ]
 WarmUp = Annotated[
     float | None,
     typer.Option(
-        "--warm-up", metavar="EPOCHS", help="Fine-tuning: epochs in which the learning rate rises. Default: 1."
+        "--warm-up",
+        metavar="EPOCHS",
+        help=f"Fine-tuning: number of epochs in which the learning rate rises. Default: {FineTuning.warm_up:g}.",
     ),
 ]
 Patience = Annotated[
     int | None,
     typer.Option(
-        "--patience", metavar="EPOCHS", help="Fine-tuning: stop after so many epochs without progress. Default: 12."
+        "--patience",
+        metavar="EPOCHS",
+        help=f"Fine-tuning: stop after this many epochs without progress. Default: {FineTuning.patience}.",
     ),
 ]
 Augmentation = Annotated[
@@ -40,7 +48,8 @@ Augmentation = Annotated[
     typer.Option(
         "--augmentation",
         metavar="STRENGTH",
-        help="Fine-tuning: how much crops, brightness and contrast vary, 0 to 1.5. Default: 1.",
+        help="Fine-tuning: how much crops, brightness and contrast vary, 0 to 1.5. "
+        f"Default: {FineTuning.augmentation:g}.",
     ),
 ]
 Mixup = Annotated[
@@ -48,8 +57,8 @@ Mixup = Annotated[
     typer.Option(
         "--mixup",
         metavar="ALPHA",
-        help="Fine-tuning: blend every photo with another one, and their labels: above 0 and up to 2; wants more "
-        "--epochs, such as 30. Default: 0, not at all.",
+        help="Fine-tuning: blend each photo and its label with another one. Parameter of the beta distribution, up to "
+        f"2; 0: do not blend. Needs more --epochs, such as 30. Default: {FineTuning.mixup:g}.",
     ),
 ]
 DistillFrom = Annotated[
@@ -57,16 +66,15 @@ DistillFrom = Annotated[
     typer.Option(
         "--distill-from",
         metavar="NAMES|none",
-        help="Fine-tuning: frozen backbones, separated by commas, whose opinion of the training photos is learnt as "
-        "well. Default: the two largest that edgeretrain comes with.",
+        help=f"Fine-tuning: teacher backbones, comma-separated. Default: {','.join(FineTuning.distill_from)}.",
     ),
 ]
 Distillation = Annotated[
     float | None,
     typer.Option(
         "--distillation",
-        metavar="SHARE",
-        help="Fine-tuning: how much of a photo's label is the opinion of these backbones, 0 to 1. Default: 0.7.",
+        metavar="WEIGHT",
+        help=f"Fine-tuning: weight of the teachers' soft labels, 0 to 1. Default: {FineTuning.distillation:g}.",
     ),
 ]
 Soup = Annotated[
@@ -74,39 +82,39 @@ Soup = Annotated[
     typer.Option(
         "--soup",
         metavar="N",
-        help="Fine-tuning: train N times and average the weights (a model soup): better than one training, the file no "
-        "larger, and N times as slow. Default: 3.",
+        help="Fine-tuning: train N times and average the weights (a model soup). More accurate than one training, with "
+        f"a file of the same size, but N times as slow. Default: {FineTuning.soup}.",
     ),
 ]
 NoMirror = Annotated[
     bool,
     typer.Option(
         "--no-mirror",
-        help="Fine-tuning: never mirror a photo; for classes that differ by left and right, such as arrows or letters.",
+        help="Fine-tuning: do not mirror photos. For classes that differ by left and right, such as arrows or letters.",
     ),
 ]
 
 
-def fine_tuning(
-    layers: str | None, knobs: Mapping[str, Any], *, shared: Collection[str] = ("learning_rate", "batch_size")
+def parse_fine_tuning(
+    layers: str | None, options: Mapping[str, Any], *, shared: Collection[str] = ("learning_rate", "batch_size")
 ) -> FineTuning | None:
-    """What the options ask for; None without `--fine-tune`.
+    """Fine-tuning as the command line describes it; None without `--fine-tune`.
 
     Args:
         layers: the value of `--fine-tune`.
-        knobs: what was given, by the name of `FineTuning`'s attribute; None: was not given.
-        shared: those that are options of something else without `--fine-tune`.
+        options: the others, by the name of `FineTuning`'s attribute; None: was not given.
+        shared: names of those that mean something else without `--fine-tune`.
 
     Raises:
         EdgeretrainError: an option that needs `--fine-tune`, or a value that cannot be used.
     """
-    given = {name: value for name, value in knobs.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     if "distill_from" in given:
         given["distill_from"] = parse_names(given["distill_from"])
     if layers is not None:
         return FineTuning(layers=parse_layers(layers), **given)
-    alone = [name for name in given if name not in shared]
-    if alone:
-        option = "no-mirror" if alone[0] == "mirror" else alone[0].replace("_", "-")
-        raise EdgeretrainError(f"--{option} is an option of fine-tuning. Add --fine-tune all, or leave it out.")
+    for name in given:
+        if name not in shared:
+            option = "no-mirror" if name == "mirror" else name.replace("_", "-")
+            raise EdgeretrainError(f"--{option} is an option of fine-tuning. Add --fine-tune all, or leave it out.")
     return None

@@ -8,27 +8,34 @@ import typer
 
 from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
 from edgeretrain.cli.options import PrecisionNames, parse_precisions
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 
 
 def import_command(
     graph: Annotated[
         Path,
         typer.Argument(
-            help="A finished frozen graph: output_graph.pb, retrained_graph.pb.", metavar="OLD.pb", show_default=False
+            help="A frozen graph of a classifier, such as output_graph.pb or retrained_graph.pb.",
+            metavar="OLD.pb",
+            show_default=False,
         ),
     ],
     *,
     labels: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="Its labels, one a line: output_labels.txt, retrained_labels.txt.", show_default=False
+            metavar="FILE",
+            help="Its labels, one per line, such as output_labels.txt or retrained_labels.txt.",
+            show_default=False,
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Folder to write. Default: the graph's name plus '-imported', here."
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Folder to write. Default: the name of the graph plus '-imported', in the current folder.",
         ),
     ] = None,
     precision: PrecisionNames = ["all"],  # noqa: B006  Typer copies it
@@ -36,35 +43,38 @@ def import_command(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Photos that set the ranges of the int8 model, best such as it will see. Default: crops of the "
-            "photographs that ship inside scikit-image.",
+            help="Folder of photos to calibrate the int8 model with; best are photos like those it will classify. "
+            "Default: crops of the photographs that come with scikit-image.",
         ),
     ] = None,
     input_tensor: Annotated[
         str | None,
-        typer.Option("--input", metavar="NAME", help="The tensor that takes the scaled photo. Default: found."),
+        typer.Option(
+            "--input", metavar="NAME", help="The tensor that takes the scaled photo. Default: found automatically."
+        ),
     ] = None,
     output_tensor: Annotated[
-        str | None, typer.Option("--output", metavar="NAME", help="The tensor of the scores. Default: found.")
+        str | None,
+        typer.Option("--output", metavar="NAME", help="The tensor of the scores. Default: found automatically."),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=16, max=1024, metavar="PIXELS", help="Side of the photo. Default: what the graph says."),
+        typer.Option(min=16, max=1024, metavar="PIXELS", help="Side of the input. Default: read from the graph."),
     ] = None,
     scale: Annotated[
         str | None,
         typer.Option(
             metavar="RANGE",
-            help="How the graph wants its pixels, as in `edgeretrain backbone build`. Default: what it says.",
+            help="Range of the graph's input, as in `edgeretrain backbone build`. Default: read from the graph.",
         ),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Turn a finished classifier of retrain.py or TensorFlow for Poets into models. Needs the tensorflow extra.
+    """Convert a classifier of retrain.py or TensorFlow for Poets to models. Needs the tensorflow extra.
 
-    Writes one model.<precision>.tflite per precision and labels.txt. The float32 model gives the scores that the graph
-    gives when TensorFlow runs it; that is checked.
+    Writes one model.<precision>.tflite per precision and labels.txt. The float32 model is checked: it must give the
+    same scores as the graph in TensorFlow.
 
     Example: edgeretrain import retrained_graph.pb --labels retrained_labels.txt --out flowers
     """
@@ -75,7 +85,7 @@ def import_command(
     folder = out or Path(f"{graph.stem}-imported")
     overrides = SourceOverrides(size, parse_scaling(scale) if scale is not None else None, input=input_tensor)
     with progress_shown(quiet) as progress:
-        done = import_graph(
+        imported = import_graph(
             graph,
             labels,
             folder,
@@ -86,13 +96,13 @@ def import_command(
             progress=progress,
         )
     if as_json:
-        print_json({"out": str(folder), **asdict(done)})
+        print_json({"out": str(folder), **asdict(imported)})
         return
-    for line in done.found:
-        typer.echo(one_line(line))
-    for model in done.models:
+    for note in imported.found:
+        typer.echo(one_line(note))
+    for model in imported.models:
         typer.echo(
-            f"{folder / model.file}  {model.bytes:,} bytes, labels {model.same_label} of {model.photos} photos as the "
-            f"graph does, scores differ by {model.difference:.1g} at most"
+            f"{folder / model.file}  {model.bytes:,} bytes, same label as the graph for {model.same_label} of "
+            f"{model.photos} photos, largest difference of a score {model.difference:.1g}"
         )
-    typer.echo(f"Next: edgeretrain evaluate {folder / done.models[-1].file} PHOTOS")
+    typer.echo(f"Next: edgeretrain evaluate {folder / imported.models[-1].file} PHOTOS")

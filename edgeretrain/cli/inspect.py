@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeretrain.cli.console import Json, print_json, print_rich
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 
 _LONGEST_NAME = 32
 
@@ -18,7 +18,7 @@ def inspect_command(
     layers: Annotated[bool, typer.Option("--layers", help="List every layer with its MACs and parameters.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what is in a model file: tensors, operators with versions, sizes, costs, quantization, labels, card.
+    """Show the contents of a model file: tensors, operators, sizes, costs, quantization, labels, card.
 
     Example: edgeretrain inspect flowers/model.int8.tflite
     """
@@ -29,14 +29,16 @@ def inspect_command(
     if as_json:
         print_json(description)
         return
-    typer.echo(f"{model}: {description['bytes']:,} bytes, of them {description['weight_bytes']:,} weights")
+    typer.echo(f"{model}: {description['bytes']:,} bytes, {description['weight_bytes']:,} of them weights")
     typer.echo(_cost_text(description))
     for side in ("inputs", "outputs"):
         for tensor in description[side]:
             typer.echo(f"{side[:-1]}: {_tensor_text(tensor)}")
     typer.echo(
         "operators: "
-        + ", ".join(f"{used['count']} {used['name']} v{used['version']}" for used in description["operators"])
+        + ", ".join(
+            f"{operator['count']} {operator['name']} v{operator['version']}" for operator in description["operators"]
+        )
     )
     typer.echo(f"metadata: {', '.join(description['metadata']) or 'none'}")
     typer.echo(f"labels: {', '.join(description['labels']) or 'none'}")

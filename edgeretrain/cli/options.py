@@ -1,10 +1,11 @@
 """Options that several commands share, and their values as the package takes them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
+from edgeretrain.backbone.presets import BottleneckKind
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.precision import PRECISIONS, Precision
 
@@ -13,7 +14,7 @@ PrecisionNames = Annotated[
     typer.Option(
         "--precision",
         "-p",
-        help="float32, float16, dynamic, int8 or all. Repeat it for several models, or separate by commas.",
+        help="float32, float16, dynamic, int8 or all. For several, repeat the option or separate them by commas.",
         metavar="PRECISION",
     ),
 ]
@@ -21,23 +22,24 @@ PrecisionNames = Annotated[
 PhotosFolder = Annotated[
     Path, typer.Argument(help="Folder with one sub-folder of photos per class.", metavar="PHOTOS", show_default=False)
 ]
-BottleneckName = Annotated[
-    str,
+BottleneckOption = Annotated[
+    BottleneckKind,
     typer.Option(
         "--bottleneck",
-        help="Of a MobileNet V1 preset: its features, or its 1000 ImageNet class scores, as in retrain.py and "
-        "TensorFlow for Poets; stored as PRESET_logits.",
-        metavar="features|logits",
+        help="What the head learns from. features: the output of the backbone; logits: the 1000 ImageNet class scores "
+        "of a MobileNet V1 preset, as in TensorFlow for Poets (stored as PRESET_logits).",
     ),
 ]
-FitName = Annotated[
-    str, typer.Option("--fit", help="How a photo is made square: squash it, or crop its centre.", metavar="squash|crop")
+# The choices of --fit and --class-weight are written out: importing data.pixels and head.softmax here would slow down
+# the start of every command.
+FitOption = Annotated[
+    Literal["squash", "crop"], typer.Option("--fit", help="How a photo is made square: squash it, or crop its centre.")
 ]
 ValidationPercentage = Annotated[
     float,
     typer.Option(
         "--validation-percentage",
-        help="Share of the photos that choose the head's strength.",
+        help="Share of the photos for validation: they choose the regularisation of the head.",
         min=0,
         max=100,
         metavar="PERCENT",
@@ -47,28 +49,24 @@ TestingPercentage = Annotated[
     float,
     typer.Option(
         "--testing-percentage",
-        help="Share of the photos held out for the verdict.",
+        help="Share of the photos for the final test: no model is trained on them.",
         min=0,
         max=100,
         metavar="PERCENT",
     ),
 ]
-ClassWeightName = Annotated[
-    str,
-    typer.Option(
-        "--class-weight",
-        help="balanced: every class has the same say however few its photos; none: every photo has.",
-        metavar="balanced|none",
-    ),
+ClassWeightOption = Annotated[
+    Literal["balanced", "none"],
+    typer.Option("--class-weight", help="balanced: weight classes equally; none: weight photos equally."),
 ]
 FlipLeftRight = Annotated[
-    bool, typer.Option("--flip-left-right", help="Train on the mirrored photos too: doubles the time.")
+    bool, typer.Option("--flip-left-right", help="Also train on the mirrored photos. Takes twice as long.")
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at a photo that cannot be read in place of skipping it.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at a photo that cannot be read instead of skipping it.")]
 
 
 def parse_precisions(names: list[str]) -> list[Precision]:
-    """The precisions of these names, which commas may join; `all` stands for every one.
+    """Names of precisions, also joined by commas -> precisions in their usual order; `all` stands for every one.
 
     Raises:
         EdgeretrainError: an unknown name.
@@ -85,14 +83,3 @@ def parse_precisions(names: list[str]) -> list[Precision]:
 def separated(texts: list[str]) -> list[str]:
     """`["a,b", "c"]` -> `["a", "b", "c"]`."""
     return [part.strip() for text in texts for part in text.split(",") if part.strip()]
-
-
-def one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
-    """The value, if it is allowed.
-
-    Raises:
-        EdgeretrainError: it is not.
-    """
-    if value not in allowed:
-        raise EdgeretrainError(f"{option} {value!r} is not known. Use one of {', '.join(allowed)}.")
-    return value

@@ -1,35 +1,32 @@
 """`edgeretrain presets`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from edgeretrain.cli.console import Json, print_json, print_rich
-from edgeretrain.cli.options import one_of
 
 _KEYS = ("name", "architecture", "alpha", "resolution", "macs", "parameters", "top1", "bottleneck")
 """Attributes of a preset, as they stand in the JSON."""
 
-_SORT_KEYS = ("name", "alpha", "resolution", "macs", "parameters", "top1", "bottleneck")
+SortKey = Literal["name", "alpha", "resolution", "macs", "parameters", "top1", "bottleneck"]
 
 
 def presets_command(
     pattern: Annotated[
         str,
-        typer.Argument(help="Only those whose name matches, such as 'mobilenet_v2_*' or '*_128'.", metavar="PATTERN"),
+        typer.Argument(help="List only names that match, such as 'mobilenet_v2_*' or '*_128'.", metavar="PATTERN"),
     ] = "*",
     *,
-    sort: Annotated[
-        str, typer.Option(help=f"Sort by {', '.join(_SORT_KEYS)}; default the order of the papers.", metavar="KEY")
-    ] = "",
-    descending: Annotated[bool, typer.Option("--descending", help="Largest first.")] = False,
+    sort: Annotated[SortKey | None, typer.Option(help="What to sort by. Default: as in the papers.")] = None,
+    descending: Annotated[bool, typer.Option("--descending", help="List the largest first.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the presets: what each backbone costs, what it scored on ImageNet, and whether it is here.
+    """List the presets: cost of each backbone, its accuracy on ImageNet, and whether it is on this machine.
 
     MACs, parameters and ImageNet top-1 are the published figures of the whole 1001-class network. A backbone is
-    bundled, cached, buildable (TensorFlow and weights are here), or says what is missing. Backbones of your own
-    (`edgeretrain backbone build NAME --from SOURCE`) come last.
+    bundled, cached or buildable (TensorFlow and the weights are installed); otherwise the list says what is missing.
+    Backbones of your own (`edgeretrain backbone build NAME --from SOURCE`) come last.
     """
     from fnmatch import fnmatch
 
@@ -38,16 +35,15 @@ def presets_command(
     from edgeretrain.errors import EdgeretrainError
     from edgeretrain.precision import PRECISIONS
 
-    # The presets whose bottleneck is the class scores are listed only when the pattern matches nothing else.
+    # Presets whose bottleneck is the class scores are listed only when the pattern matches no other.
     kinds = (PRESETS, LOGITS)
     matching = ([preset for preset in kind.values() if fnmatch(preset.name, pattern)] for kind in kinds)
     chosen = next(filter(None, matching), [])
     own = [_own_row(name) for name in own_names() if fnmatch(name, pattern)]
     if not chosen and not own:
         raise EdgeretrainError(f"No preset matches {pattern!r}. `edgeretrain presets` lists all {len(PRESETS)}.")
-    if sort:
-        key = one_of("--sort", sort, _SORT_KEYS)
-        chosen.sort(key=lambda preset: (getattr(preset, key), preset.name))
+    if sort is not None:
+        chosen.sort(key=lambda preset: (getattr(preset, sort), preset.name))
     if descending:
         chosen.reverse()
     rows: list[dict[str, Any]] = [
@@ -81,21 +77,21 @@ def presets_command(
 
 
 def _own_row(name: str) -> dict[str, Any]:
-    """A backbone of the user's own in the words of the table; nobody has published its figures."""
+    """A row of the table for a backbone of the user's own, for which there are no published figures."""
     from edgeretrain.backbone import own_card, status
 
     card = own_card(name)
     source = card.get("source")
-    told = source.get("file", source.get("kind")) if isinstance(source, dict) else None
-    unknown = dict.fromkeys(("macs", "parameters", "top1"))
-    said = {key: card.get(key) for key in ("architecture", "alpha", "resolution")}
+    source_name = source.get("file", source.get("kind")) if isinstance(source, dict) else None
+    unpublished = dict.fromkeys(("macs", "parameters", "top1"))
+    from_card = {key: card.get(key) for key in ("architecture", "alpha", "resolution")}
     backbones = {precision: state if state == "cached" else "missing" for precision, state in status(name).items()}
     return {
         "name": name,
-        **said,
-        **unknown,
+        **from_card,
+        **unpublished,
         "bottleneck": card.get("bottleneck"),
-        "source": told,
+        "source": source_name,
         "backbones": backbones,
     }
 

@@ -1,11 +1,12 @@
 """`edgeretrain retrain`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgeretrain.backbone.presets import BOTTLENECKS, DEFAULT_PRESET, with_bottleneck
+from edgeretrain.backbone.presets import DEFAULT_PRESET, with_bottleneck
 from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
 from edgeretrain.cli.fine_tuning_options import (
     Augmentation,
@@ -18,22 +19,27 @@ from edgeretrain.cli.fine_tuning_options import (
     Patience,
     Soup,
     WarmUp,
-    fine_tuning,
+    parse_fine_tuning,
 )
 from edgeretrain.cli.options import (
-    BottleneckName,
-    ClassWeightName,
-    FitName,
+    BottleneckOption,
+    ClassWeightOption,
+    FitOption,
     FlipLeftRight,
     PhotosFolder,
     PrecisionNames,
     Strict,
     TestingPercentage,
     ValidationPercentage,
-    one_of,
     parse_precisions,
 )
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.fine_tuning import FineTuning
+
+if TYPE_CHECKING:
+    from edgeretrain.head.sgd import Sgd
+
+_SGD_OPTIONS = {"learning_rate": "--learning-rate", "batch_size": "--train-batch-size"}
 
 
 def retrain_command(
@@ -45,30 +51,30 @@ def retrain_command(
             "--out",
             "-o",
             metavar="FOLDER",
-            help="Run folder to write. Default: the photos folder's name plus '-run', here.",
+            help="Run folder to write. Default: the name of the photos folder plus '-run', in the current folder.",
         ),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Which backbone; `edgeretrain presets` lists them.", metavar="PRESET")
+        str, typer.Option(help="Which backbone to use. `edgeretrain presets` lists them.", metavar="PRESET")
     ] = DEFAULT_PRESET,
     precision: PrecisionNames = ["float32", "int8"],  # noqa: B006  Typer copies it
-    bottleneck: BottleneckName = "features",
+    bottleneck: BottleneckOption = "features",
     backbone: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A .tflite feature extractor of your own in place of a preset's."),
+        typer.Option(metavar="FILE", help="A .tflite feature extractor of your own, instead of a preset."),
     ] = None,
-    fit: FitName = "squash",
+    fit: FitOption = "squash",
     validation_percentage: ValidationPercentage = 10,
     testing_percentage: TestingPercentage = 10,
-    class_weight: ClassWeightName = "balanced",
+    class_weight: ClassWeightOption = "balanced",
     flip_left_right: FlipLeftRight = False,
     how_many_training_steps: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Train the head as retrain.py did, by this many steps of gradient descent (there: 4000), in place of "
-            "logistic regression.",
+            help="Train the head as retrain.py does, with this many steps of gradient descent (retrain.py: "
+            "4000), instead of logistic regression.",
             show_default=False,
         ),
     ] = None,
@@ -77,14 +83,19 @@ def retrain_command(
         typer.Option(
             min=0,
             metavar="RATE",
-            help="Of gradient descent (retrain.py: 0.01); with --fine-tune, its highest rate (there: 0.001).",
+            help="Learning rate of --how-many-training-steps "
+            f"(default: 0.01, as in retrain.py), or highest one of --fine-tune (default: "
+            f"{FineTuning.learning_rate}). Needs one of these two options.",
             show_default=False,
         ),
     ] = None,
     train_batch_size: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Photos per step of gradient descent (retrain.py: 100) or of --fine-tune (32)."
+            min=1,
+            metavar="N",
+            help=f"Photos per step of --how-many-training-steps (default: 100, as in retrain.py) or of "
+            f"--fine-tune (default: {FineTuning.batch_size}). Needs one of these two options.",
         ),
     ] = None,
     fine_tune: FineTune = None,
@@ -99,15 +110,15 @@ def retrain_command(
     no_mirror: NoMirror = False,
     seed: Annotated[
         int,
-        typer.Option(help="Of gradient descent and fine-tuning; nothing else is left to chance.", min=0, metavar="N"),
+        typer.Option(help="Random seed of SGD and fine-tuning; the rest is deterministic.", min=0, metavar="N"),
     ] = 0,
     strict: Strict = False,
     no_bottlenecks: Annotated[
         bool,
         typer.Option(
             "--no-bottlenecks",
-            help="Keep no bottlenecks in the run folder (up to 4 MB per 1,000 photos and model): then `edgeretrain "
-            "teach` cannot add classes later.",
+            help="Do not keep the bottlenecks in the run folder (up to 4 MB per 1,000 photos and model). `edgeretrain "
+            "teach` cannot add classes then.",
         ),
     ] = False,
     workers: Workers = None,
@@ -115,24 +126,21 @@ def retrain_command(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Retrain a classifier on a folder of photos and prove it on held-out ones.
+    """Retrain a classifier on a folder of photos and test it on held-out ones.
 
     Writes one model.<precision>.tflite per precision with its bottlenecks.<precision>.npz, labels.txt, report.json and
-    report.html into the run folder, and prints what each file scores on the test photos beside its size.
+    report.html into the run folder, and prints the size of each model and its accuracy on the test photos.
 
     Example: edgeretrain retrain flower_photos --precision all --out flowers
     """
-    from edgeretrain.data.pixels import FITS
-    from edgeretrain.head.sgd import Sgd
-    from edgeretrain.head.softmax import CLASS_WEIGHTS
     from edgeretrain.options import Options
     from edgeretrain.training.retrain import retrain
 
-    both = {"learning_rate": learning_rate, "batch_size": train_batch_size}
-    tuning = fine_tuning(
+    shared = {"learning_rate": learning_rate, "batch_size": train_batch_size}
+    tuning = parse_fine_tuning(
         fine_tune,
         {
-            **both,
+            **shared,
             "epochs": epochs,
             "warm_up": warm_up,
             "patience": patience,
@@ -144,26 +152,23 @@ def retrain_command(
             "mirror": False if no_mirror else None,
         },
     )
-    given = {"steps": how_many_training_steps, **({} if tuning else both)}
-    knobs: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     options = Options(
-        fit=one_of("--fit", fit, FITS),
+        fit=fit,
         validation_percentage=validation_percentage,
         testing_percentage=testing_percentage,
-        class_weight=one_of("--class-weight", class_weight, CLASS_WEIGHTS),
+        class_weight=class_weight,
         flip_left_right=flip_left_right,
-        sgd=Sgd(**knobs) if knobs else None,
+        sgd=parse_sgd(how_many_training_steps, {} if tuning else shared),
         seed=seed,
     )
-    kind = one_of("--bottleneck", bottleneck, BOTTLENECKS)
-    if backbone is not None and kind == "logits":
-        raise EdgeretrainError("--bottleneck logits is for presets; the bottleneck of --backbone is what it gives.")
+    if backbone is not None and bottleneck == "logits":
+        raise EdgeretrainError("--bottleneck logits is for presets. Leave it out with --backbone.")
     run_folder = out or Path(f"{photos.resolve().name}-run")
     with progress_shown(quiet) as progress:
         report = retrain(
             photos,
             run_folder,
-            preset=with_bottleneck(preset, kind),
+            preset=with_bottleneck(preset, bottleneck),
             precisions=parse_precisions(precision),
             backbone=backbone,
             options=options,
@@ -175,6 +180,30 @@ def retrain_command(
             progress=progress,
         )
     print_report(report, run_folder, as_json=as_json)
+
+
+def parse_sgd(steps: int | None, options: Mapping[str, Any]) -> "Sgd | None":
+    """Gradient descent as the command line describes it; None without `--how-many-training-steps`.
+
+    Args:
+        steps: the value of `--how-many-training-steps`.
+        options: the others, by the name of `Sgd`'s attribute; None: was not given.
+
+    Raises:
+        EdgeretrainError: one of the others was given without the steps. They alone must not replace logistic
+            regression.
+    """
+    from edgeretrain.head.sgd import Sgd
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if steps is not None:
+        return Sgd(steps=steps, **given)
+    for name in given:
+        raise EdgeretrainError(
+            f"{_SGD_OPTIONS[name]} is an option of gradient descent and of fine-tuning. Add --how-many-training-steps "
+            f"{Sgd.steps} (the default of retrain.py) or --fine-tune all, or leave it out."
+        )
+    return None
 
 
 def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 from edgeretrain.cli.console import RuntimeName
 from edgeretrain.cli.stream_options import RejectBelow, until_stopped
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 
 
 def serve_command(
@@ -22,46 +22,47 @@ def serve_command(
         typer.Option(metavar="N", help="Which camera: 0 is the first, 1 the second, or a device's path. Default: 0."),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Play the photos of a folder in place of a camera.")
+        Path | None, typer.Option(metavar="FOLDER", help="Play the photos of a folder instead of a camera.")
     ] = None,
     photos: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where frames are saved, in class folders. Default: none can be saved."),
+        typer.Option(metavar="FOLDER", help="Where to save photos, in class folders. Default: nothing can be saved."),
     ] = None,
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 lets the local network in.")
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on. 0.0.0.0: reachable from the local network.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0: any free one.")
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on. 0: any free one.")
     ] = 8080,
     token: Annotated[
         str | None,
         typer.Option(
             metavar="TOKEN",
             envvar="EDGERETRAIN_TOKEN",
-            help="What a browser must show; better set as EDGERETRAIN_TOKEN, as others can see a command line. "
-            "Default: none on a loopback address, else made and printed.",
+            help="Password that a browser must send. Better set it as EDGERETRAIN_TOKEN: other users can see a command "
+            "line. Default: none on a loopback address, else a new one, which is printed.",
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of the interpreter.")] = 1,
     runtime: RuntimeName = None,
     reject_below: RejectBelow = None,
     max_fps: Annotated[
-        float | None, typer.Option(min=0.01, metavar="N", help="Look at no more frames a second. Default: all it can.")
+        float | None,
+        typer.Option(min=0.01, metavar="N", help="Largest number of frames to classify per second. Default: no limit."),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line on stderr for each request.")] = False,
 ) -> None:
-    """Show what a camera sees and what the model says, as a web page for a device without a screen.
+    """Show the picture of a camera and the model's predictions on a web page, for a device without a screen.
 
-    A phone in the same network can upload photos there, and save frames as training photos. It runs until stopped with
-    Ctrl-C or SIGTERM, with exit code 0.
+    A phone in the same network can also upload photos there, and save frames as training photos. The server runs until
+    it is stopped with Ctrl-C or SIGTERM; the exit code is 0.
 
     Example: edgeretrain serve flowers/model.int8.tflite --photos more_flowers --host 0.0.0.0
     """
     if camera is not None and folder is not None:
-        raise EdgeretrainError("--camera and --folder are two sources. Give one of them.")
+        raise EdgeretrainError("--camera and --folder cannot be combined. Give one of them.")
     try:
-        from edgeretrain.serve.app import make_app
+        from edgeretrain.serve.app import AppResources, make_app
         from edgeretrain.serve.server import run
     except ModuleNotFoundError as error:
         library = (error.name or "").split(".")[0]
@@ -80,27 +81,23 @@ def serve_command(
     given = None if not token else check_token(token)
     with until_stopped(), Classifier(model, threads=threads, runtime=runtime) as classifier:
         store = None if photos is None else PhotosStore(photos, classifier.labels)
-        limit = classifier.reject_below if reject_below is None else reject_below
-        smoother = Smoother(classifier.labels, reject_below=limit)
+        threshold = classifier.reject_below if reject_below is None else reject_below
+        smoother = Smoother(classifier.labels, reject_below=threshold)
         listening = listen(host, port)
         secret = given or (None if listening.loopback else new_token())
-        source = open_folder(folder, tell=_tell) if folder is not None else open_camera(_place(camera), tell=_tell)
+        source = (
+            open_folder(folder, notify=_notify)
+            if folder is not None
+            else open_camera(_parse_camera(camera), notify=_notify)
+        )
         with (
             listening.socket,
             source,
-            LiveView(classifier, source, smoother, max_fps=max_fps, tell=_tell) as live,
+            LiveView(classifier, source, smoother, max_fps=max_fps, notify=_notify) as live,
         ):
             guard = Guard(secret, host=host, port=listening.port)
-            app = make_app(
-                classifier,
-                live,
-                guard,
-                model=model.name,
-                store=store,
-                reject_below=limit,
-                tell=_tell,
-                tell_request=_tell if verbose else None,
-            )
+            resources = AppResources(classifier, live, model.name, store, threshold, _notify)
+            app = make_app(resources, guard, log_request=_notify if verbose else None)
             # A token that the user chose is not printed: these lines end up in a service's log.
             typer.echo(f"Serving {model.name} on {' or '.join(listening.urls(None if given else secret))}")
             typer.echo("It asks for your token. Ctrl-C ends it." if given else "Ctrl-C ends it.")
@@ -108,13 +105,13 @@ def serve_command(
             run(app, listening)
 
 
-def _place(camera: str | None) -> int | str:
+def _parse_camera(camera: str | None) -> int | str:
     if camera is None or camera.isdecimal():
         return int(camera or 0)
     if not camera.startswith("/"):
-        raise EdgeretrainError(f"--camera {camera} is no camera. Use 0, 1, ... or a path such as /dev/video2.")
+        raise EdgeretrainError(f"--camera must be 0, 1, ... or a path such as /dev/video2, not {camera!r}.")
     return camera
 
 
-def _tell(message: str) -> None:
+def _notify(message: str) -> None:
     print(one_line(message), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What the commands that run until they are stopped share."""
+"""What `classify` and `serve` share."""
 
 import signal
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ RejectBelow = Annotated[
         min=0,
         max=1,
         metavar="SCORE",
-        help='Say "nothing known" below this score; 0 never does. Default: what the model\'s card says.',
+        help='Answer "nothing known" below this score, 0 to 1; 0: never. Default: the value in the model\'s card.',
     ),
 ]
 
 
 @contextmanager
 def until_stopped() -> Iterator[None]:
-    """Ctrl-C and SIGTERM are the way to end a stream, not failures of it."""
+    """Let Ctrl-C and SIGTERM end the block without an error: they are the usual way to end a stream."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

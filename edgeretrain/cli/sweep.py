@@ -8,14 +8,13 @@ import typer
 
 from edgeretrain.cli.console import Device, Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
 from edgeretrain.cli.options import (
-    ClassWeightName,
-    FitName,
+    ClassWeightOption,
+    FitOption,
     FlipLeftRight,
     PhotosFolder,
     Strict,
     TestingPercentage,
     ValidationPercentage,
-    one_of,
     parse_precisions,
     separated,
 )
@@ -35,8 +34,8 @@ def sweep_command(
             "--out",
             "-o",
             metavar="FOLDER",
-            help="Folder to write; a sweep that was stopped there goes on. Default: the photos folder's name plus "
-            "'-sweep', here.",
+            help="Folder to write. A sweep that was stopped there continues. Default: the name of the photos folder "
+            "plus '-sweep', in the current folder.",
         ),
     ] = None,
     presets: Annotated[
@@ -45,8 +44,9 @@ def sweep_command(
             "--presets",
             "--preset",
             metavar="PATTERN",
-            help="Which presets or backbones of your own: names or patterns such as 'mobilenet_v2_*'. Repeat it, or "
-            "separate by commas. Default: all presets for phones and boards, so not inception_v3.",
+            help="Presets, or backbones of your own: names or patterns such as 'mobilenet_v2_*'. For several, repeat "
+            "the option or separate them by commas. Default: all presets for phones and boards, so not "
+            "inception_v3.",
             show_default=False,
         ),
     ] = None,
@@ -57,31 +57,37 @@ def sweep_command(
             "--precision",
             "-p",
             metavar="PRECISION",
-            help="float32, float16, dynamic, int8 or all. Repeat it, or separate by commas.",
+            help="float32, float16, dynamic, int8 or all. For several, repeat the option or separate them by commas.",
         ),
     ] = ["all"],  # noqa: B006  Typer copies it
     max_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Of the model file, such as 1MB or 900kB.", show_default=False)
+        str | None,
+        typer.Option(metavar="SIZE", help="Largest size of the model file, such as 1MB or 900kB.", show_default=False),
     ] = None,
     max_latency: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Of the median inference, such as 20ms.", show_default=False)
+        str | None,
+        typer.Option(metavar="TIME", help="Longest median inference time, such as 20ms.", show_default=False),
     ] = None,
     min_accuracy: Annotated[
         str | None,
-        typer.Option(metavar="SHARE", help="Top-1 on the test photos, such as 0.9 or 90%.", show_default=False),
+        typer.Option(
+            metavar="SHARE", help="Lowest top-1 accuracy on the test photos, such as 0.9 or 90%.", show_default=False
+        ),
     ] = None,
     device: Device = None,
-    threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of the interpreter when measured.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Threads of the interpreter for the measurement.")
+    ] = 1,
     latency: Annotated[
-        bool, typer.Option("--latency/--no-latency", help="Measure latency and memory, or leave that out.")
+        bool, typer.Option("--latency/--no-latency", help="Measure latency and memory, or leave it out.")
     ] = True,
     remeasure: Annotated[
-        bool, typer.Option("--remeasure", help="Measure again what an earlier sweep in this folder has measured.")
+        bool, typer.Option("--remeasure", help="Measure again what an earlier sweep in this folder measured.")
     ] = False,
-    fit: FitName = "squash",
+    fit: FitOption = "squash",
     validation_percentage: ValidationPercentage = 10,
     testing_percentage: TestingPercentage = 10,
-    class_weight: ClassWeightName = "balanced",
+    class_weight: ClassWeightOption = "balanced",
     flip_left_right: FlipLeftRight = False,
     strict: Strict = False,
     workers: Workers = None,
@@ -91,14 +97,12 @@ def sweep_command(
 ) -> None:
     """Find the model for a device: retrain many presets, measure them all, pick one under a budget.
 
-    Every selected preset and precision is retrained, proven on the held-out photos and timed. What comes out: a table
-    with the Pareto front marked, report.html with the same in pictures, and the pick with the reason. Exit code 1, and
-    the nearest miss, when no model meets the budget. Stop it and run it again: it goes on where it was.
+    Every selected preset and precision is retrained, tested on held-out photos and timed. The result is a table that
+    marks the Pareto front, report.html with charts, and the recommended model with the reason. If no model meets the
+    budget, the nearest one is shown and the exit code is 1. A sweep that was stopped continues when it is run again.
 
     Example: edgeretrain sweep flower_photos --presets 'mobilenet_v2_*' --max-size 1MB --min-accuracy 0.85
     """
-    from edgeretrain.data.pixels import FITS
-    from edgeretrain.head.softmax import CLASS_WEIGHTS
     from edgeretrain.options import Options
     from edgeretrain.sweep import Budget, sweep
     from edgeretrain.sweep.backbones import SMALL
@@ -110,10 +114,10 @@ def sweep_command(
         min_accuracy=parse_amount("--min-accuracy", min_accuracy, _SHARES, "0.9 or 90%"),
     )
     options = Options(
-        fit=one_of("--fit", fit, FITS),
+        fit=fit,
         validation_percentage=validation_percentage,
         testing_percentage=testing_percentage,
-        class_weight=one_of("--class-weight", class_weight, CLASS_WEIGHTS),
+        class_weight=class_weight,
         flip_left_right=flip_left_right,
     )
     folder = out or Path(f"{photos.resolve().name}-sweep")
@@ -143,13 +147,13 @@ def parse_amount(option: str, text: str | None, units: dict[str, float], example
     """A number with a unit: `1.5MB` -> 1500000.0; None for None.
 
     Raises:
-        EdgeretrainError: it is none.
+        EdgeretrainError: it is not a number with one of these units.
     """
     if text is None:
         return None
     parts = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([a-zµ%]*)\s*", text, re.IGNORECASE)
     if parts is None or parts[2].lower() not in units:
-        raise EdgeretrainError(f"{option} {text!r} is not understood. Write it like {example}.")
+        raise EdgeretrainError(f"{option} {text!r} is not a number with a unit. Write it like {example}.")
     return float(parts[1]) * units[parts[2].lower()]
 
 

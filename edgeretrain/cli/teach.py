@@ -15,13 +15,13 @@ def teach_command(
     model: Annotated[
         Path,
         typer.Argument(
-            help="A run folder that retrain or teach wrote, or one model in it.", metavar="MODEL", show_default=False
+            help="Run folder written by retrain or teach, or one model in it.", metavar="MODEL", show_default=False
         ),
     ],
     photos: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Photos of the class that --add names: folders, or files.", metavar="PHOTOS", show_default=False
+            help="Photos of the class given with --add: folders or files.", metavar="PHOTOS...", show_default=False
         ),
     ] = None,
     *,
@@ -30,14 +30,16 @@ def teach_command(
         typer.Option(
             "--add",
             metavar="CLASS",
-            help="Class that PHOTOS show, new or not. For several classes write --add CLASS=PHOTOS each time, without "
-            "PHOTOS at the end.",
+            help="Class to add the PHOTOS to; a new class or one of the model. For several classes, write --add "
+            "CLASS=PHOTOS for each and no PHOTOS at the end.",
             show_default=False,
         ),
     ] = None,
     remove: Annotated[
         list[str] | None,
-        typer.Option("--remove", metavar="CLASS", help="Class to forget; may be repeated.", show_default=False),
+        typer.Option(
+            "--remove", metavar="CLASS", help="Class to remove. For several, repeat the option.", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -45,8 +47,8 @@ def teach_command(
             "--out",
             "-o",
             metavar="FOLDER",
-            help="Run folder to write; MODEL's own to replace it. Default: a new one beside it, with '-taught' in its "
-            "name.",
+            help="Run folder to write; give the folder of MODEL to replace it. Default: a new folder beside it, with "
+            "'-taught' in its name.",
         ),
     ] = None,
     strict: Strict = False,
@@ -55,12 +57,12 @@ def teach_command(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Add classes to a finished model, or remove some, without the photos that it was made from.
+    """Add classes to a model, or remove some, without the photos that it was trained on.
 
-    The run folder has kept what the head learnt from, and in which set every photo was. New photos are split by the
-    same rule, the head is fitted again, and the new files are proven on the old test photos and the new ones. All
-    models of a run folder are taught; a single one if MODEL is a file. Photos for a class that is there are added to
-    it. No TensorFlow and no backbone is needed.
+    The run folder holds the bottlenecks of the old photos and how they were split. New photos are split by the same
+    rule, the head is fitted again, and the new models are tested on the old and the new test photos. All models of a
+    run folder are taught, or only one if MODEL is a file. Photos of a class that the model has are added to it.
+    TensorFlow and the backbone are not needed.
 
     Example: edgeretrain teach flowers --add orchids orchid_photos
     """
@@ -96,25 +98,25 @@ def parse_added(classes: list[str], photos: list[Path]) -> dict[str, list[Path]]
     """
     if photos:
         if len(classes) != 1:
-            told = f"{len(classes)} classes" if classes else "no class"
+            count = f"{len(classes)} classes are" if classes else "no class is"
             raise EdgeretrainError(
-                f"{told} to add and photos ({photos[0]}): whose are they? Name one class with --add CLASS, or write "
-                "--add CLASS=PHOTOS for each."
+                f"Photos are given ({photos[0]}), but {count} given with --add. Name one class with --add CLASS, or "
+                "write --add CLASS=PHOTOS for each."
             )
         return {classes[0]: photos}
     added: dict[str, list[Path]] = {}
-    for one in classes:
-        label, separator, source = one.partition("=")
+    for text in classes:
+        label, separator, source = text.partition("=")
         if not (separator and source):
             raise EdgeretrainError(
-                f"--add {one!r}: no photos are given. Add them at the end, or write --add {label}=PHOTOS."
+                f"--add {text!r}: no photos are given. Add them at the end, or write --add {label}=PHOTOS."
             )
         added.setdefault(label, []).append(Path(source))
     return added
 
 
 def free_folder(run_folder: Path) -> Path:
-    """A name for the taught run beside the earlier one that nothing has yet: `flowers-taught`, `flowers-taught-2`."""
+    """The first free name for the taught run beside the earlier one: `flowers-taught`, `flowers-taught-2`."""
     earlier = run_folder.resolve()
     stem = re.sub(r"-taught(-\d+)?$", "", earlier.name) or "run"
     parent = run_folder.parent if run_folder.name not in ("", "..") else earlier.parent

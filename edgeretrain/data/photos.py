@@ -5,26 +5,31 @@ import os
 import stat
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeretrain.data.pixels import check_header, open_failure, printable
+from edgeretrain.data.pixels import check_header
+from edgeretrain.data.walk import (
+    file_status,
+    folder_and_above,
+    identity,
+    is_ignored_name,
+    is_photo_name,
+    list_folder,
+    walk,
+)
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.files.describe import open_failure, printable
 from edgeretrain.progress import Progress, silent
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 FEW_PHOTOS = 20
 """Below this many photos a class is warned about, as retrain.py does."""
 
-LEFT_BEHIND = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
-"""Folders that archivers and network drives leave behind, in lower case."""
-
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """A file that should be a photo; nobody has looked into it yet.
+    """A file that has the name of a photo; it has not been opened yet.
 
     Attributes:
         name: path below the photos folder with slashes, such as `daisy/a.jpg`; always valid UTF-8.
@@ -54,7 +59,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A photo that is not used, and why; `name` as in `Photo`."""
+    """A photo that is not used, and the reason; `name` as in `Photo`."""
 
     name: str
     reason: str
@@ -83,7 +88,7 @@ class PhotoSet:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def without(self, skipped: Iterable[Skipped], *, strict: bool = False) -> "PhotoSet":
-        """The same set less the photos that turned out unreadable when they were decoded.
+        """The same set without the photos that turned out unreadable when they were decoded.
 
         Raises:
             EdgeretrainError: a class has no photos left; or strict, and a photo was skipped.
@@ -92,17 +97,17 @@ class PhotoSet:
         all_skipped = sorted_skipped({*self.skipped, *more.values()})
         photos = tuple(photo for photo in self.photos if photo.name not in more)
         check_readable(self.labels, photos, all_skipped, strict)
-        told = set(photo_warnings(self.labels, self.photos))
-        kept = [warning for warning in self.warnings if warning not in told]
+        outdated = set(photo_warnings(self.labels, self.photos))
+        kept = [warning for warning in self.warnings if warning not in outdated]
         return PhotoSet(self.labels, photos, all_skipped, (*kept, *photo_warnings(self.labels, photos)))
 
 
 @dataclass(frozen=True)
 class PhotoFolder:
-    """What lies in a folder of class folders.
+    """The files of a folder of class folders.
 
     Attributes:
-        labels: class folder names, sorted, exactly as they are; each holds a file or more.
+        labels: class folder names, sorted, exactly as they are; each holds at least one file.
         files: sorted by name.
         loose: photos beside the class folders, which belong to no class.
     """
@@ -127,7 +132,7 @@ class PhotoFolder:
 
 
 def sorted_photos(photos: Iterable[Photo]) -> tuple[Photo, ...]:
-    """By name; names that are no UTF-8 may be shown alike, so by path as well."""
+    """By name, then by path: names that are not valid UTF-8 may look the same."""
     return tuple(sorted(photos, key=lambda photo: (photo.name, str(photo.path))))
 
 
@@ -139,12 +144,11 @@ def sorted_skipped(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
 def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
     """List the photos of a folder that has one sub-folder for each class. Opens no photo.
 
-    Photos deeper inside a class folder belong to that class. Hidden files and folders, what archivers and network
-    drives leave behind, and files with other extensions do not count. Links are followed, no folder is entered twice.
+    Photos deeper inside a class folder belong to that class. Which files count is described in `walk.py`.
 
     Raises:
-        EdgeretrainError: no such folder; no class folders, or one; class names that collide or cannot stand in
-            labels.txt; a class without photos; a folder that cannot be read.
+        EdgeretrainError: no such folder; no class folders, or only one; class names that collide or that labels.txt
+            cannot hold; a class without photos; a folder that cannot be read.
     """
     root = Path(folder)
     labels, loose = _class_folders(root)
@@ -153,8 +157,8 @@ def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
     for label in labels:
         paths: list[Path] = []
         others: Counter[str] = Counter()
-        for path in _walk(root / label, root):
-            if path.suffix.lower() in EXTENSIONS:
+        for path, _ in walk(root / label, root=root):
+            if is_photo_name(path):
                 paths.append(path)
             else:
                 others[path.suffix.lower() or path.name] += 1
@@ -168,16 +172,16 @@ def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
 
 
 def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progress: Progress = silent) -> PhotoSet:
-    """List the photos of a folder (see `list_photos`) and read each once, for its digest and a look at its header.
+    """List the photos of a folder (see `list_photos`) and read each once, for its digest and to check its header.
 
-    Nothing is decoded, so damage further in does not show (see `PhotoSet.without`). Memory holds one name and digest
-    for each photo.
+    Nothing is decoded, so damage further inside does not show (see `PhotoSet.without`). Memory holds one name and
+    digest per photo.
 
     Args:
         strict: a photo that would be skipped is an error.
 
     Raises:
-        EdgeretrainError: see `list_photos`; a class without photos that can be read.
+        EdgeretrainError: see `list_photos`; a class without readable photos.
     """
     found = list_photos(folder)
     photos, skipped = _read_all(found.files, progress)
@@ -185,10 +189,10 @@ def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progres
 
 
 def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
-    """The photos of one class, wherever they are: what a class folder of that name would hold. Opens no photo.
+    """The photos of one class, from several places. Opens no photo.
 
     Args:
-        sources: folders, of which all photos at any depth count as in `list_photos`, and photos.
+        sources: folders, searched at any depth as in `list_photos`, and photos.
 
     Returns:
         the photos, each named `label/` and the path below its folder, or its own name. Names may repeat when there are
@@ -199,13 +203,13 @@ def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
     """
     files: list[PhotoFile] = []
     for source in sources:
-        status = _status(source)
+        status = file_status(source)
         if status is None:
             raise EdgeretrainError(f"There is no photo or folder {printable(source)}. Check the path.")
         if not stat.S_ISDIR(status.st_mode):
             files.append(PhotoFile(source, printable(f"{label}/{source.name}"), label))
             continue
-        paths = [path for path in _walk(source, source) if path.suffix.lower() in EXTENSIONS]
+        paths = [path for path, _ in walk(source) if is_photo_name(path)]
         if not paths:
             raise EdgeretrainError(
                 f"{printable(source)}: this folder has no JPEG, PNG, WebP, BMP, GIF or TIFF photos. Check the path."
@@ -218,7 +222,7 @@ def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
 def find_class_photos(
     label: str, sources: Sequence[Path], *, progress: Progress = silent
 ) -> tuple[list[Photo], list[Skipped]]:
-    """The photos of one class (see `list_class_photos`), each read once for its digest and a look at its header.
+    """The photos of one class (see `list_class_photos`), each read once for its digest and to check its header.
 
     Returns:
         the photos and those that cannot be used, each sorted by name.
@@ -243,13 +247,13 @@ def _read_all(files: Sequence[PhotoFile], progress: Progress) -> tuple[list[Phot
 
 
 def read_photo(file: PhotoFile) -> tuple[Photo, bytes]:
-    """Open a photo once: look at its header, read its bytes, take their SHA-256.
+    """Open a photo once: check its header, read its bytes, compute their SHA-256.
 
     Raises:
         UnreadablePhoto: there is no such file, it cannot be read, or its header is damaged.
     """
     path, name = file.path, file.name
-    status = _status(path)
+    status = file_status(path)
     if status is None:
         raise UnreadablePhoto(name, "a link that leads nowhere" if path.is_symlink() else "no such file")
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
@@ -277,53 +281,34 @@ def read_again(photo: Photo) -> bytes:
     return content
 
 
-def _listing(folder: Path) -> list[Path]:
-    """What is in a folder and counts, sorted by name."""
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries)
-    except PermissionError as error:
-        raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: no permission.") from error
-    except OSError as error:
-        raise EdgeretrainError(f"The folder {printable(folder)} cannot be read: {error.strerror}.") from error
-    return [folder / name for name in names if is_class_folder_name(name)]
-
-
-def _status(path: Path) -> os.stat_result | None:
-    """Of what a link leads to; None when it leads nowhere."""
-    try:
-        return path.stat()
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return None
-
-
 def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
     """The labels, and how many photos lie beside the class folders."""
     shown = printable(root)
-    status = _status(root)
+    status = file_status(root)
     if status is None:
         raise EdgeretrainError(f"There is no folder {shown}. Check the path.")
     if not stat.S_ISDIR(status.st_mode):
         raise EdgeretrainError(f"{shown} is a file. Give the folder that holds a sub-folder of photos for each class.")
-    above = _folder_and_above(root)
+    above = folder_and_above(root)
     folders: list[Path] = []
     loose = 0
-    for path in _listing(root):
-        status = _status(path)
+    for path in list_folder(root):
+        status = file_status(path)
         if status is not None and stat.S_ISDIR(status.st_mode):
-            if _identity(status) not in above:
+            if identity(status) not in above:
                 folders.append(path)
-        elif path.suffix.lower() in EXTENSIONS:
+        elif is_photo_name(path):
             loose += 1
     if not folders:
         found = f"{shown} has photos ({loose}) but no sub-folders" if loose else f"{shown} has no sub-folders"
         raise EdgeretrainError(f"{found}. Put the photos of each class into a sub-folder named like the class.")
     if len(folders) == 1:
         only = folders[0]
-        inside = [status for path in _listing(only) if (status := _status(path)) and stat.S_ISDIR(status.st_mode)]
+        statuses = map(file_status, list_folder(only))
+        inside = sum(status is not None and stat.S_ISDIR(status.st_mode) for status in statuses)
         hint = (
-            f"It holds {len(inside)} folders itself: if these are the classes, give {printable(only)}."
-            if len(inside) > 1
+            f"It holds {inside} folders itself: if these are the classes, give {printable(only)}."
+            if inside > 1
             else "Put the photos of each class into a sub-folder of its own."
         )
         raise EdgeretrainError(
@@ -335,13 +320,14 @@ def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
 
 
 def check_label(label: str, shown: str, remedy: str) -> None:
-    """Check that a class name can stand in labels.txt.
+    """Check that labels.txt can hold a class name.
 
     Args:
-        shown, remedy: how the message begins and ends.
+        shown: begins the error message: where the name is from.
+        remedy: ends it: what to do next.
 
     Raises:
-        EdgeretrainError: it cannot.
+        EdgeretrainError: it has a line break, or is not valid UTF-8.
     """
     if printable(label) != label:
         raise EdgeretrainError(f"{shown}: the class name '{printable(label)}' is not valid UTF-8. {remedy}")
@@ -357,8 +343,8 @@ def alike_key(label: str) -> str:
 
 
 def is_class_folder_name(name: str) -> bool:
-    """Whether a folder of this name would count as a class."""
-    return bool(name) and not name.startswith(".") and name.lower() not in LEFT_BEHIND
+    """Whether a folder of this name counts as a class folder."""
+    return bool(name) and not is_ignored_name(name)
 
 
 def _check_labels(labels: tuple[str, ...], shown: str) -> None:
@@ -372,32 +358,6 @@ def _check_labels(labels: tuple[str, ...], shown: str) -> None:
                 "them. Rename one, or put their photos into one folder."
             )
         alike[key] = label
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _folder_and_above(folder: Path) -> set[tuple[int, int]]:
-    real = folder.resolve()
-    statuses = [_status(path) for path in (real, *real.parents)]
-    return {_identity(status) for status in statuses if status is not None}
-
-
-def _walk(top: Path, root: Path) -> Iterator[Path]:
-    """Every file of a class folder, at any depth; folders are entered once, and never one that holds the root."""
-    visited = _folder_and_above(root)
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
-        visited.add(_identity(folder.stat()))
-        for path in _listing(folder):
-            status = _status(path)
-            if status is None or not stat.S_ISDIR(status.st_mode):
-                yield path
-            elif _identity(status) not in visited:
-                visited.add(_identity(status))
-                waiting.append(path)
 
 
 def _nothing_in(label: str, others: Counter[str]) -> str:
@@ -442,12 +402,12 @@ def photo_warnings(labels: Iterable[str], photos: Iterable[Photo]) -> list[str]:
         copies.update({label: count - 1 for label, count in own.items()})
         if len(own) > 1:
             names = ", ".join(photo.name for photo in twins)
-            warnings.append(f"The same photo is in {len(own)} classes: {names}. It can be right in one only.")
+            warnings.append(f"The same photo is in {len(own)} classes: {names}. It can belong to only one of them.")
     for label in labels:
         if copies[label]:
-            warnings.append(f"Class {label!r}: exact copies of other photos in it: {copies[label]}.")
+            warnings.append(f"Class {label!r} contains exact copies of its own photos: {copies[label]}.")
         if counts[label] < FEW_PHOTOS:
             warnings.append(
-                f"Class {label!r}: fewer than {FEW_PHOTOS} photos ({counts[label]}), so expect little of it."
+                f"Class {label!r} has fewer than {FEW_PHOTOS} photos ({counts[label]}). Add more for a reliable model."
             )
     return warnings

@@ -32,6 +32,7 @@ from PIL import (
 
 from edgeretrain.data.jpeg_scale import can_be_scaled, scale_denominator
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.files.describe import open_failure, printable
 
 Fit = Literal["squash", "crop"]
 FITS: tuple[Fit, ...] = get_args(Fit)
@@ -215,11 +216,6 @@ def check_header(file: BinaryIO, name: str) -> None:
     _open(file, name)
 
 
-def printable(name: str | os.PathLike[str]) -> str:
-    """The name as text that UTF-8 can hold: bytes of a file name that are no Unicode are written as \\xNN."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _stream(photo: str | os.PathLike[str] | bytes) -> tuple[str, AbstractContextManager[BinaryIO]]:
     if not isinstance(photo, (str, os.PathLike)):
         return "<bytes>", nullcontext(io.BytesIO(photo))
@@ -228,17 +224,6 @@ def _stream(photo: str | os.PathLike[str] | bytes) -> tuple[str, AbstractContext
         return name, Path(photo).open("rb")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise UnreadablePhoto(name, open_failure(error)) from error
-
-
-def open_failure(error: Exception) -> str:
-    """The short reason for a file that cannot be opened or read, without its path."""
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if isinstance(error, IsADirectoryError):
-        return "a folder, not a file"
-    if isinstance(error, PermissionError):
-        return "no permission to read it"
-    return "cannot be opened"
 
 
 def _open(file: BinaryIO, name: str) -> Image.Image:

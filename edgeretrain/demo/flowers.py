@@ -3,7 +3,7 @@
 import os
 from pathlib import Path, PurePosixPath
 
-from edgeretrain.data.photos import EXTENSIONS
+from edgeretrain.data.walk import is_photo_name
 from edgeretrain.demo.folder import new_photo_folder
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.archive import unpack
@@ -23,14 +23,14 @@ _SHA256 = "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"
 
 _LICENCE_FILE = "LICENSE.txt"  # CC BY 2.0 for every photo, with the photographers' names
 _LARGEST = 1 << 30  # bytes; unpacked, the photos have 230 million
-_WAYS_OUT = (
+_NEXT_STEPS = (
     "Try again later, run `edgeretrain demo` without --flowers, or download the archive by hand, unpack it and run "
     "`edgeretrain retrain FOLDER`."
 )
 
 
 def fetch_flowers(folder: Path, *, url: str | None = None, progress: Progress = silent) -> Path:
-    """Download flower_photos (229 MB) and unpack it. A complete set that is there already is reused.
+    """Download flower_photos (229 MB) and unpack it. A complete set from an earlier call is reused.
 
     TensorFlow's own archive must have the size and SHA-256 that TensorFlow Datasets states; of another copy, the
     gzip checksum, the five class folders and the number of photos are checked.
@@ -42,35 +42,34 @@ def fetch_flowers(folder: Path, *, url: str | None = None, progress: Progress = 
         `folder`, which holds one sub-folder for each class, and LICENSE.txt.
 
     Raises:
-        EdgeretrainError: no network, a broken or a wrong archive; the folder cannot be written, or holds something
-            else.
+        EdgeretrainError: no network, a damaged or a wrong archive; the folder cannot be written, or holds other files.
     """
     if _missing(folder) is None:
         return folder
     url = url or os.environ.get("EDGERETRAIN_FLOWERS_URL") or FLOWERS_URL
-    with new_photo_folder(folder) as whole:
-        archive = whole / "flower_photos.tgz"
+    with new_photo_folder(folder) as temporary:
+        archive = temporary / "flower_photos.tgz"
         fault = _not_tensorflows if url == FLOWERS_URL else _not_gzip
-        download(url, archive, step="Downloading flower_photos", fault=fault, ways_out=_WAYS_OUT, progress=progress)
+        download(url, archive, step="Downloading flower_photos", fault=fault, ways_out=_NEXT_STEPS, progress=progress)
         unpack(
             archive,
-            whole,
+            temporary,
             url,
             keep=_wanted,
             max_bytes=_LARGEST,
-            ways_out=_WAYS_OUT,
+            ways_out=_NEXT_STEPS,
             step="Unpacking flower_photos",
             progress=progress,
         )
         archive.unlink()
-        if reason := _missing(whole):
-            raise EdgeretrainError(f"{url} is not the archive of flower_photos: {reason}. {_WAYS_OUT}")
+        if reason := _missing(temporary):
+            raise EdgeretrainError(f"{url} is not the archive of flower_photos: {reason}. {_NEXT_STEPS}")
     return folder
 
 
 def _not_gzip(archive: Path) -> str | None:
     with archive.open("rb") as file:
-        return None if file.read(2) == b"\x1f\x8b" else "what came back is not a .tgz archive"
+        return None if file.read(2) == b"\x1f\x8b" else "the server did not send a .tgz archive"
 
 
 def _not_tensorflows(archive: Path) -> str | None:
@@ -86,7 +85,7 @@ def _missing(folder: Path) -> str | None:
     """What a folder lacks to be flower_photos, or None."""
     count = 0
     for label in LABELS:
-        photos = [path for path in (folder / label).glob("*") if path.suffix.lower() in EXTENSIONS]
+        photos = [path for path in (folder / label).glob("*") if is_photo_name(path)]
         if not photos:
             return f"it has no {label}/*.jpg"
         count += len(photos)
@@ -99,5 +98,5 @@ def _wanted(path: PurePosixPath) -> PurePosixPath | None:
     if inside == PurePosixPath(_LICENCE_FILE):
         return inside
     label, name = inside.parts if len(inside.parts) == 2 else ("", "")
-    wanted = label in LABELS and not name.startswith(".") and inside.suffix.lower() in EXTENSIONS
+    wanted = label in LABELS and not name.startswith(".") and is_photo_name(inside)
     return inside if wanted else None

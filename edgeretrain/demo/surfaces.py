@@ -13,15 +13,15 @@ from edgeretrain.demo.folder import new_photo_folder
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.progress import Progress, silent
 
-# CC0, as the docstrings of skimage.data.brick, .grass and .gravel state. What else the wheel holds is no ground
-# surface, or too blurred as one (the table top of coffee.png), or has no licence stated (moon.png).
+# CC0, as the docstrings of skimage.data.brick, .grass and .gravel state. The wheel's other photographs are not ground
+# surfaces, or too blurred (the table top of coffee.png), or state no licence (moon.png).
 LABELS = ("brick", "grass", "gravel")
 SOURCE_FILE = "SOURCE.txt"
 
 REGION_SIDE, GAP = 92, 13  # pixels; the photographs are 5 x 92 + 4 x 13 = 512 wide and high
 REGIONS_ACROSS = 5
 TILES = 2  # a region
-# Larger tiles are told apart without a mistake; these sometimes hold one blade of grass or one stone.
+# Larger tiles are too easy: a model makes no mistakes. These sometimes show one blade of grass or one stone.
 SMALLEST_TILE, LARGEST_TILE = 20, 46
 SAVED_SIDE = 128
 LIGHT = 0.4  # how far contrast goes up or down, relative, and brightness, in units of 60 gray levels
@@ -44,13 +44,13 @@ so no test photo shows ground trained on.
 def make_surfaces(folder: Path, *, progress: Progress = silent) -> Path:
     """Make the photo set: 3 classes of 50 tiles, gray PNG, 128 x 128. The same bytes every time.
 
-    A complete set that is there already is reused.
+    A complete set from an earlier call is reused.
 
     Returns:
         `folder`, which holds one sub-folder for each class, and SOURCE.txt.
 
     Raises:
-        EdgeretrainError: scikit-image is missing; the folder cannot be written, or holds something else.
+        EdgeretrainError: scikit-image is missing; the folder cannot be written, or holds other files.
     """
     names = {
         (label, row, column, tile): f"{label}/{label}_{row}_{column}_nohash_{tile}.png"
@@ -67,23 +67,23 @@ def make_surfaces(folder: Path, *, progress: Progress = silent) -> Path:
     for label, path in _paths().items():
         with Image.open(path) as photograph:
             photographs[label] = photograph.convert("L")
-    with new_photo_folder(folder) as whole:
+    with new_photo_folder(folder) as temporary:
         for label in LABELS:
-            (whole / label).mkdir()
+            (temporary / label).mkdir()
         for done, ((label, row, column, tile), name) in enumerate(names.items(), start=1):
             rng = random.Random(name)
             cut = photographs[label].crop(tile_box(label, row, column, tile)).rotate(90 * int(4 * rng.random()))
             contrast = 1 + LIGHT * (2 * rng.random() - 1)
             middle = 128 + 60 * LIGHT * (2 * rng.random() - 1)
             shades = [min(255, max(0, round(middle + contrast * (gray - 128)))) for gray in range(256)]
-            cut.resize((SAVED_SIDE, SAVED_SIDE), Image.Resampling.BICUBIC).point(shades).save(whole / name)
+            cut.resize((SAVED_SIDE, SAVED_SIDE), Image.Resampling.BICUBIC).point(shades).save(temporary / name)
             progress("Cutting surfaces", done, len(names))
-        (whole / SOURCE_FILE).write_bytes(_SOURCE.encode())
+        (temporary / SOURCE_FILE).write_bytes(_SOURCE.encode())
     return folder
 
 
 def tile_box(label: str, row: int, column: int, tile: int) -> tuple[int, int, int, int]:
-    """Where in its photograph a tile is cut from: left, top, right, bottom, pixels. Rows and columns of regions."""
+    """Where a tile is cut from: left, top, right, bottom in its photograph, pixels. `row`, `column`: of the region."""
     rng = random.Random(f"{label} {row} {column} {tile}")
     side = SMALLEST_TILE + int(rng.random() * (LARGEST_TILE - SMALLEST_TILE + 1))
     left = column * (REGION_SIDE + GAP) + int(rng.random() * (REGION_SIDE - side + 1))
@@ -92,12 +92,12 @@ def tile_box(label: str, row: int, column: int, tile: int) -> tuple[int, int, in
 
 
 def _is_complete(folder: Path, names: list[str]) -> bool:
-    """Whether all tiles are there, made in this way."""
+    """Whether all tiles are there, made by this version."""
     try:
-        made_so = (folder / SOURCE_FILE).read_bytes() == _SOURCE.encode()
+        same_source = (folder / SOURCE_FILE).read_bytes() == _SOURCE.encode()
     except OSError:
         return False
-    return made_so and all((folder / name).is_file() for name in names)
+    return same_source and all((folder / name).is_file() for name in names)
 
 
 def _paths() -> dict[str, Path]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeretrain.data.walk import photo_files
 from edgeretrain.errors import EdgeretrainError
 
 DEFAULT_COUNT = 56  # more change nothing: benchmarks/calibration.md
@@ -95,8 +96,7 @@ def _from_folder(folder: Path, size: int, count: int, rng: random.Random) -> Ite
         raise EdgeretrainError(
             f"{folder}: no such folder of calibration photos. Give --calibration a folder of photos."
         )
-    # What is a photo is for load_pixels to say; hidden files are none.
-    paths = sorted(path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file())
+    paths = sorted(path for path, _ in photo_files(folder))
     rng.shuffle(paths)
     given = 0
     for path in paths:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 from edgeretrain.report.chart import Tick, round_step, stepped
 from edgeretrain.report.family_colours import colour_class
 from edgeretrain.report.label_places import Box, Offset, place_labels

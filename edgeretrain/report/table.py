@@ -9,7 +9,7 @@ from rich.text import Text
 
 from edgeretrain.evaluation.figures import Evaluation, Report, confusions, weakest_class
 from edgeretrain.evaluation.intervals import wilson
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 from edgeretrain.report.text import count, percent
 
 MOST_CLASSES_IN_MATRIX = 12

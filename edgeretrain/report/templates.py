@@ -4,7 +4,7 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 from edgeretrain.report.text import NONE, megabytes, percent
 
 if TYPE_CHECKING:

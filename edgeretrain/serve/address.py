@@ -1,4 +1,4 @@
-"""Where the page is: the socket it listens on, and the URLs that lead there."""
+"""The socket that the page listens on, and its URLs."""
 
 import contextlib
 import errno
@@ -18,8 +18,8 @@ class Listening:
 
     Attributes:
         host: as the user gave it.
-        port: the one it really has.
-        loopback: whether this machine alone can reach it.
+        port: the actual one, if 0 was asked for.
+        loopback: whether only this machine can reach it.
     """
 
     socket: socket.socket
@@ -28,7 +28,7 @@ class Listening:
     loopback: bool
 
     def urls(self, token: str | None = None) -> list[str]:
-        """Where to find the page: one URL for a loopback address, else by name and by number where they are known."""
+        """URLs of the page: one for a loopback address, else by name and by number where they are known."""
         query = "" if token is None else f"?token={quote(token, safe='')}"
         return [f"http://{_bracketed(name)}:{self.port}/{query}" for name in self._names()]
 
@@ -51,10 +51,10 @@ def listen(host: str, port: int) -> Listening:
 
     Args:
         host: a name or an address; 0.0.0.0 for all of them, `::` for all of IPv6 as well.
-        port: 0 for any that is free.
+        port: 0 for any free one.
 
     Raises:
-        EdgeretrainError: it is no address of this machine, or the port is not to be had.
+        EdgeretrainError: it is not an address of this machine, or the port cannot be opened.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -75,8 +75,8 @@ def _why_not(host: str, port: int, error: Exception) -> str:
             f"Port {port} of {host} is in use by another program. Choose another one with --port, or end that program."
         )
     if code in (errno.EACCES, errno.EPERM):
-        return f"Port {port} is not for every user to open. Choose one from 1024 to 65535 with --port."
-    return f"{host} is no address of this machine. Use --host 127.0.0.1, 0.0.0.0 or one that `hostname -I` shows."
+        return f"No permission to open port {port}. Choose one from 1024 to 65535 with --port."
+    return f"{host} is not an address of this machine. Use --host 127.0.0.1, 0.0.0.0 or one that `hostname -I` shows."
 
 
 def _bracketed(name: str) -> str:

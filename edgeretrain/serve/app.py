@@ -1,10 +1,11 @@
-"""The page's routes. Every request passes the `Guard` first; nothing is read of one that it turns away."""
+"""The page's routes. Every request passes the `Guard` first; the body of a refused request is not read."""
 
 import asyncio
 import base64
 import hashlib
 import html
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 
 from starlette.applications import Starlette
@@ -21,7 +22,7 @@ from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.serve.auth import OWN_HEADER, Guard
 from edgeretrain.serve.live import LiveView, shown_scores
 from edgeretrain.serve.photos_store import BadClassName, PhotosStore
-from edgeretrain.stream.sources import Tell, untold
+from edgeretrain.stream.sources import Notify, ignore
 from edgeretrain.version import __version__
 
 MAX_UPLOAD = 20_000_000
@@ -34,7 +35,7 @@ MAX_UPLOADS = 4
 """Uploads held in memory at the same time."""
 
 _WAIT_SECONDS = 1.0  # how long a request for the state waits for a newer frame
-_LOOK_SECONDS = 0.02
+_POLL_SECONDS = 0.02  # between two looks for a newer frame
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -52,92 +53,93 @@ _ASSETS = {
     "style.css": ("edgeretrain.serve", "style.css", "text/css"),
     "page.js": ("edgeretrain.serve", "page.js", "text/javascript"),
     "icon.svg": ("edgeretrain.serve", "icon.svg", "image/svg+xml"),
-    "family.css": ("edgeretrain.report", "style.css", "text/css"),  # the report's looks
+    "family.css": ("edgeretrain.report", "style.css", "text/css"),  # the style of the report
 }
 
 
-def make_app(
-    classifier: Classifier,
-    live: LiveView,
-    guard: Guard,
-    *,
-    model: str,
-    store: PhotosStore | None = None,
-    reject_below: float = 0.0,
-    tell_request: Tell | None = None,
-    tell: Tell = untold,
-) -> ASGIApp:
-    """The page as an ASGI application.
+@dataclass(frozen=True)
+class AppResources:
+    """What the page shows and works with.
 
-    Args:
+    Attributes:
         live: must be running.
         model: its name, for the page.
         store: where photos are saved; None: nowhere.
-        reject_below: the top score under which an uploaded photo is none of the classes.
-        tell_request: hears a line for each request, without its query: that may hold the token.
-        tell: hears of photos that cannot be saved.
+        reject_below: the top score below which an uploaded photo is none of the classes, 0 to 1.
+        notify: called with the reason when a photo cannot be saved.
     """
-    return _Gate(_Pages(classifier, live, store, model, reject_below, tell).app(), guard, tell_request)
+
+    classifier: Classifier
+    live: LiveView
+    model: str
+    store: PhotosStore | None = None
+    reject_below: float = 0.0
+    notify: Notify = ignore
+
+
+def make_app(resources: AppResources, guard: Guard, *, log_request: Notify | None = None) -> ASGIApp:
+    """The page as an ASGI application.
+
+    Args:
+        log_request: called with one line for each request, without its query, which may hold the token.
+    """
+    return _Gate(_Pages(resources).app(), guard, log_request)
 
 
 class _Gate:
-    """Turns away who may not see the page, and puts the headers of `_HEADERS` on every answer."""
+    """Refuses requests that the guard does not allow, and adds `_HEADERS` to every response."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, tell_request: Tell | None) -> None:
-        self._app, self._guard, self._tell_request = app, guard, tell_request
+    def __init__(self, app: ASGIApp, guard: Guard, log_request: Notify | None) -> None:
+        self._app, self._guard, self._log_request = app, guard, log_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         request = Request(scope)
-        more: dict[str, str] = {}
+        extra_headers: dict[str, str] = {}
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer = MutableHeaders(raw=list(message["headers"]))
-                for key, value in {**_HEADERS, **more}.items():
-                    answer.setdefault(key, value)
-                message = {**message, "headers": answer.raw}
-                if self._tell_request is not None:
+                headers = MutableHeaders(raw=list(message["headers"]))
+                for key, value in {**_HEADERS, **extra_headers}.items():
+                    headers.setdefault(key, value)
+                message = {**message, "headers": headers.raw}
+                if self._log_request is not None:
                     client = request.client.host if request.client else "-"
-                    self._tell_request(f"{client} {request.method} {scope['path']} {message['status']}")
+                    self._log_request(f"{client} {request.method} {scope['path']} {message['status']}")
             await send(message)
 
         refusal = self._refusal(request)
         if refusal is None and scope["path"] == "/" and "token" in request.query_params:
             # No redirect: a browser that was led here by a link from elsewhere would not send a Strict cookie along.
             # The page's script takes the token out of the address.
-            more["set-cookie"] = self._guard.cookie
+            extra_headers["set-cookie"] = self._guard.cookie
         await (self._app if refusal is None else refusal)(scope, receive, send_on)
 
     def _refusal(self, request: Request) -> Response | None:
         guard = self._guard
         if not guard.host_allowed(request.headers.get("host", "")):
-            return problem(request, 403, "This page is not to be seen under this name. Open it as http://localhost.")
+            return problem(request, 403, "This page cannot be opened under this name. Open it as http://localhost.")
         shown = request.query_params.get("token") if request.scope["path"] == "/" else None
         if shown is not None and not guard.token_right(shown):
             return problem(request, 403, "This token is wrong.", form=True)
         if shown is None and not guard.cookie_right(request.cookies):
-            return problem(request, 401, "This page needs the token that was printed when it was started.", form=True)
+            return problem(
+                request,
+                401,
+                "This page needs the token that was printed or set when the server was started.",
+                form=True,
+            )
         if request.method not in ("GET", "HEAD") and not guard.from_own_page(request.headers):
             return problem(request, 403, "This request did not come from the page itself.")
         return None
 
 
 class _Pages:
-    """What is behind the gate."""
+    """The routes behind the gate."""
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        live: LiveView,
-        store: PhotosStore | None,
-        model: str,
-        reject_below: float,
-        tell: Tell,
-    ) -> None:
-        self._classifier, self._live, self._store, self._model = classifier, live, store, model
-        self._reject_below, self._tell = reject_below, tell
+    def __init__(self, resources: AppResources) -> None:
+        self._resources = resources
         self._uploads = 0
         self._decoding = asyncio.Semaphore(1)  # a large photo takes 300 MB while it is decoded
         self._assets = {
@@ -171,30 +173,32 @@ class _Pages:
 
     async def setup(self, _: Request) -> Response:
         """What does not change with every frame."""
+        store = self._resources.store
         return JSONResponse(
             {
                 "version": __version__,
-                "model": self._model,
-                "classes": None if self._store is None else await run_in_threadpool(self._store.counts),
+                "model": self._resources.model,
+                "classes": None if store is None else await run_in_threadpool(store.counts),
                 "max_upload": MAX_UPLOAD,
             }
         )
 
     async def state(self, request: Request) -> Response:
-        """The newest answer of the model, as soon as it is newer than `?after=NUMBER`, else after a second."""
+        """The newest prediction, as soon as its number differs from `?after=NUMBER`, or else after a second."""
+        live = self._resources.live
         after = request.query_params.get("after", "")
         number = int(after) if after.isascii() and after.isdigit() and len(after) < 16 else -1
-        for _ in range(round(_WAIT_SECONDS / _LOOK_SECONDS)):
-            if self._live.number != number:
+        for _ in range(round(_WAIT_SECONDS / _POLL_SECONDS)):
+            if live.number != number:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
-        return JSONResponse(self._live.state())
+            await asyncio.sleep(_POLL_SECONDS)
+        return JSONResponse(live.state())
 
     async def frame(self, request: Request) -> Response:
         """The newest frame as JPEG; its number is in the header X-Frame."""
-        number, jpeg = await run_in_threadpool(self._live.jpeg)
+        number, jpeg = await run_in_threadpool(self._resources.live.jpeg)
         if not number:
-            return problem(request, 503, "The camera has given no picture yet.")
+            return problem(request, 503, "The camera has not sent a picture yet.")
         return Response(jpeg, media_type="image/jpeg", headers={"x-frame": str(number)})
 
     async def classify(self, request: Request) -> Response:
@@ -203,31 +207,32 @@ class _Pages:
 
     async def save(self, request: Request) -> Response:
         """Save an uploaded photo, or a frame that the page shows, as class `?label=NAME`."""
-        if self._store is None:
-            return problem(request, 404, "Start `edgeretrain serve` with --photos FOLDER to save photos.")
+        if self._resources.store is None:
+            return problem(request, 404, "To save photos, start `edgeretrain serve` with --photos FOLDER.")
         return await self._with_upload(request, self._save)
 
     def _classify(self, request: Request, content: bytes) -> Response:
-        classifier = self._classifier
+        classifier = self._resources.classifier
         scores = classifier.probabilities(content)
         top = classifier.ranked(scores, 1)[0]
         return JSONResponse(
             {
-                "label": top.label if top.score >= self._reject_below else None,
+                "label": top.label if top.score >= self._resources.reject_below else None,
                 "score": round(top.score, 4),
                 "scores": shown_scores(classifier, scores),
             }
         )
 
     def _save(self, request: Request, content: bytes) -> Response:
-        assert self._store is not None
-        saved = self._store.save(request.query_params.get("label", ""), content)
-        return JSONResponse({"saved": saved, "classes": self._store.counts()}, status_code=201)
+        store = self._resources.store
+        assert store is not None
+        saved = store.save(request.query_params.get("label", ""), content)
+        return JSONResponse({"saved": saved, "classes": store.counts()}, status_code=201)
 
     async def _with_upload(self, request: Request, work: Callable[[Request, bytes], Response]) -> Response:
         """Read the body within its limits, then do the work with it in a thread."""
         if self._uploads >= MAX_UPLOADS:
-            return problem(request, 503, "Others are uploading at this moment. Try again.", close=True)
+            return problem(request, 503, "Too many uploads at this moment. Try again.", close=True)
         self._uploads += 1
         try:
             content = await asyncio.wait_for(_body(request), UPLOAD_SECONDS)
@@ -239,7 +244,7 @@ class _Pages:
             async with self._decoding:
                 return await run_in_threadpool(work, request, content)
         except (TimeoutError, asyncio.TimeoutError):  # two classes until Python 3.11
-            return problem(request, 408, "The upload took too long. Try again, nearer to the device.", close=True)
+            return problem(request, 408, "The upload took too long. Try again, closer to the device.", close=True)
         except ClientDisconnect:
             return Response(status_code=400)
         except UnreadablePhoto as error:
@@ -247,7 +252,7 @@ class _Pages:
         except BadClassName as error:
             return problem(request, 422, str(error))
         except EdgeretrainError as error:
-            self._tell(str(error))
+            self._resources.notify(str(error))
             return problem(request, 507, str(error))
         except MemoryError:
             return problem(request, 507, "There is not enough memory for this photo. Choose a smaller one.")
@@ -257,8 +262,8 @@ class _Pages:
 
 async def _body(request: Request) -> bytes | None:
     """The body; None when it is larger than MAX_UPLOAD, of which no more than that is read."""
-    told = request.headers.get("content-length", "0")
-    if not told.isdigit() or int(told) > MAX_UPLOAD:
+    content_length = request.headers.get("content-length", "0")
+    if not content_length.isdigit() or int(content_length) > MAX_UPLOAD:
         return None
     content = bytearray()
     async for chunk in request.stream():
@@ -269,7 +274,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 def problem(request: Request, status: int, message: str, *, form: bool = False, close: bool = False) -> Response:
-    """An answer that says what is wrong: JSON for the page's script, else a small page.
+    """A response that says what is wrong: JSON for the page's script, else a small page.
 
     Args:
         form: ask for the token.
@@ -292,7 +297,9 @@ def problem(request: Request, status: int, message: str, *, form: bool = False, 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    what = {404: "There is no such page.", 405: "This page takes no such request."}.get(error.status_code, error.detail)
-    response = problem(request, error.status_code, what)
+    message = {404: "There is no such page.", 405: "This page does not accept such a request."}.get(
+        error.status_code, error.detail
+    )
+    response = problem(request, error.status_code, message)
     response.headers.update(error.headers or {})
     return response

@@ -1,4 +1,4 @@
-"""Who may see the page: the token, the cookie that stands for it, and what else a request must show."""
+"""Who may see the page: the token, the cookie derived from it, and what else a request must have."""
 
 import hashlib
 import hmac
@@ -25,15 +25,15 @@ def new_token() -> str:
 
 
 def check_token(token: str) -> str:
-    """The token, if it is fit to be one.
+    """The token, if it can be used as one.
 
     Raises:
         EdgeretrainError: it is too short, or has characters that do not survive a URL, a header and a shell.
     """
     if len(token) < SHORTEST_TOKEN or not all("!" <= character <= "~" for character in token):
         raise EdgeretrainError(
-            f"The token must have {SHORTEST_TOKEN} characters or more: ASCII letters, digits and signs, no spaces. "
-            "Leave it out and one is made for you."
+            f"The token must have {SHORTEST_TOKEN} characters or more: ASCII letters, digits and punctuation, no "
+            "spaces. Leave it out to get a new one."
         )
     return token
 
@@ -43,15 +43,15 @@ class Guard:
 
     With a token, every request needs it: once in the URL, afterwards as a cookie that is derived from it, so that the
     token itself is not shown to other services of the same host. Without one (loopback only), the Host header must name
-    this machine: that keeps out pages whose name was pointed here (DNS rebinding). Whatever changes something must come
-    from our own page (CSRF).
+    this machine: that refuses pages whose name was pointed here (DNS rebinding). Requests that change something must
+    come from our own page (CSRF).
     """
 
     def __init__(self, token: str | None, *, host: str, port: int) -> None:
         """Take the token, or None for none.
 
         Args:
-            host: what the server was told to listen on.
+            host: address that the server listens on.
             port: part of the cookie's name, as cookies are shared by the ports of a host.
         """
         self._token = None if token is None else token.encode()
@@ -63,7 +63,7 @@ class Guard:
 
     @property
     def cookie(self) -> str:
-        """The Set-Cookie header of who has shown the token."""
+        """The Set-Cookie header for a browser that has shown the token."""
         return (
             f"{self.cookie_name}={self._cookie.decode()}; HttpOnly; SameSite=Strict; Path=/; Max-Age={_COOKIE_SECONDS}"
         )
@@ -82,7 +82,7 @@ class Guard:
         return self._token is not None and hmac.compare_digest(shown.encode(errors="replace"), self._token)
 
     def cookie_right(self, cookies: Mapping[str, str]) -> bool:
-        """Whether the request's cookies have ours, or none is needed."""
+        """Whether ours is among the request's cookies, or none is needed."""
         if self._token is None:
             return True
         return hmac.compare_digest(cookies.get(self.cookie_name, "").encode(errors="replace"), self._cookie)

@@ -1,4 +1,4 @@
-"""Photos that the page saves: into class folders, as `edgeretrain retrain` wants them."""
+"""Photos that the page saves, in class folders as `edgeretrain retrain` reads them."""
 
 import contextlib
 import io
@@ -12,10 +12,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from edgeretrain.data.photos import EXTENSIONS, alike_key, is_class_folder_name
-from edgeretrain.data.pixels import load_pixels, open_failure, printable
+from edgeretrain.data.photos import alike_key, is_class_folder_name
+from edgeretrain.data.pixels import load_pixels
+from edgeretrain.data.walk import is_ignored_name, is_photo_name
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.atomic import write_atomic
+from edgeretrain.files.describe import open_failure, printable
 
 _SUFFIXES = {"PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tiff"}  # else JPEG
 _LONGEST_NAME = 100  # bytes of UTF-8; file systems take 255
@@ -36,20 +38,20 @@ class PhotosStore:
         """Make the folder if it is not there.
 
         Args:
-            labels: classes that are offered from the beginning.
+            labels: the model's classes.
 
         Raises:
-            EdgeretrainError: it cannot be made, is a file, or is not for us to write to.
+            EdgeretrainError: it cannot be made, is a file, or there is no permission to write to it.
         """
         self._folder = Path(folder)
         self._labels = tuple(label for label in labels if self._is_folder(label))
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or open_failure(error)
             raise EdgeretrainError(
-                f"{printable(self._folder)}: the folder for photos cannot be made ({reason}). Choose another --photos."
+                f"{printable(self._folder)}: cannot make this folder for photos ({reason}). Choose another --photos."
             ) from None
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise EdgeretrainError(
@@ -66,7 +68,7 @@ class PhotosStore:
         for folder in folders:
             with contextlib.suppress(OSError):
                 counts[folder.name] = sum(
-                    path.suffix.lower() in EXTENSIONS for path in folder.iterdir() if not path.name.startswith(".")
+                    is_photo_name(path) for path in folder.iterdir() if not is_ignored_name(path.name)
                 )
         return dict(sorted(counts.items()))
 
@@ -81,16 +83,16 @@ class PhotosStore:
             Its path below the folder, such as `daisy/20261121-22043_nohash_5b1e0c77.jpg`.
 
         Raises:
-            BadClassName: no folder can be called that.
+            BadClassName: a class folder cannot have this name.
             UnreadablePhoto: it cannot be decoded.
-            EdgeretrainError: it cannot be written: the disk is full, say. Nothing is left of it then.
+            EdgeretrainError: it cannot be written, for example because the disk is full. Nothing is left of it then.
         """
         label = self._checked(label)
         load_pixels(content, 8)  # the whole photo must decode: a damaged one would be skipped by a retrain
         with Image.open(io.BytesIO(content)) as image:
             suffix = _SUFFIXES.get(image.format or "", ".jpg")
         folder = self._folder / label
-        with self._turn:
+        with self._lock:
             made = self._make(folder)
             try:
                 path = self._free_name(folder, suffix)
@@ -103,7 +105,7 @@ class PhotosStore:
         return f"{label}/{path.name}"
 
     def _checked(self, name: str) -> str:
-        """The class that is meant, held to the same rules as in `find_photos`."""
+        """The class of this name, checked by the same rules as in `find_photos`."""
         if name in self._labels:
             return name
         name = unicodedata.normalize("NFC", name.strip())
@@ -112,8 +114,9 @@ class PhotosStore:
             return name
         if not self._is_class(name):
             raise BadClassName(
-                f"{name!r} cannot be the name of a class: it may have letters, digits, spaces and signs but none of "
-                f'/ \\ : * ? " < > |, no dot at its beginning or end, and {_LONGEST_NAME} bytes at most. Change it.'
+                f"{name!r} cannot be the name of a class: it may have letters, digits, spaces and punctuation, but "
+                f'none of / \\ : * ? " < > |, no dot at the beginning or end, and at most {_LONGEST_NAME} bytes. '
+                "Choose another name."
             )
         for other in known:
             if alike_key(other) == alike_key(name):
@@ -125,11 +128,11 @@ class PhotosStore:
 
     @staticmethod
     def _is_folder(name: str) -> bool:
-        """Whether this can be a class folder: one step down, and one that `find_photos` looks into."""
+        """Whether this can be a class folder: a single name, and one that `find_photos` does not ignore."""
         return is_class_folder_name(name) and not set(name) & set("/\\\0") and printable(name) == name
 
     def _is_class(self, name: str) -> bool:
-        """Whether a new class may be called that: every system that the photos are copied to must take it."""
+        """Whether a new class may have this name: on every system that the photos may be copied to."""
         return (
             name.isprintable()  # no control characters, no line breaks
             and self._is_folder(name)
@@ -140,14 +143,14 @@ class PhotosStore:
 
     @staticmethod
     def _make(folder: Path) -> bool:
-        """Whether the class folder had to be made."""
+        """Make the class folder; whether it was missing."""
         try:
             folder.mkdir()
         except FileExistsError:
             return False
         except OSError as error:
             raise EdgeretrainError(
-                f"{printable(folder)}: the class folder cannot be made ({error.strerror}). Make room, or choose "
+                f"{printable(folder)}: cannot make this class folder ({error.strerror}). Free some space, or choose "
                 "another --photos."
             ) from None
         return True

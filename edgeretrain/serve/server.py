@@ -13,12 +13,12 @@ _SECONDS_TO_END = 2
 
 
 def run(app: ASGIApp, listening: Listening, *, stop: threading.Event | None = None) -> None:
-    """Serve until SIGINT or SIGTERM, which come back to the caller afterwards as what they mean there.
+    """Serve until SIGINT or SIGTERM, which are raised again in the caller afterwards.
 
     Args:
-        stop: ends it too, for a server in another thread.
+        stop: ends it as well, for a server in another thread.
     """
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a client that sends nonsense is no news
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # invalid requests of clients need no message
     config = Config(
         app,
         loop="asyncio",
@@ -38,7 +38,7 @@ def run(app: ASGIApp, listening: Listening, *, stop: threading.Event | None = No
 
 
 class _Stoppable(Server):
-    """Looks at an event ten times a second, as uvicorn does at its own signals."""
+    """Checks an event ten times a second, as uvicorn does its own signals."""
 
     def __init__(self, config: Config, stop: threading.Event) -> None:
         super().__init__(config)

@@ -14,7 +14,7 @@ import numpy as np
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream.colour import PICAMERA2_LAYOUTS, opencv_layout, to_rgb
 from edgeretrain.stream.opencv import load_cv2
-from edgeretrain.stream.sources import CameraLost, Device, LiveSource, Pixels, Tell, untold
+from edgeretrain.stream.sources import CameraLost, Device, LiveSource, Notify, Pixels, ignore
 
 SIZE = (640, 480)
 """Width and height asked for: more than any model takes, little to decode. A camera may give another size."""
@@ -34,24 +34,24 @@ _NO_CAMERAS = (
 _SPELLING = re.compile(r"camera(?::(\d+|/.+))?")
 
 
-def camera_named(source: str) -> int | str | None:
-    """What a SOURCE says of a camera: `camera` -> 0, `camera:1` -> 1, `camera:/dev/video2` -> the path; else None."""
+def parse_camera(source: str) -> int | str | None:
+    """The camera that a SOURCE names: `camera` -> 0, `camera:1` -> 1, `camera:/dev/video2` -> the path; else None."""
     match = _SPELLING.fullmatch(source)
     if match is None:
         return None
-    place = match[1] or "0"
-    return int(place) if place.isdigit() else place
+    device = match[1] or "0"
+    return int(device) if device.isdigit() else device
 
 
-def open_camera(camera: int | str = 0, *, tell: Tell = untold) -> LiveSource:
+def open_camera(camera: int | str = 0, *, notify: Notify = ignore) -> LiveSource:
     """The live source of a camera; its `with` opens it.
 
     Args:
         camera: 0 is the first, 1 the second; or the path of a V4L2 device.
-        tell: hears when the camera is lost and when it is back.
+        notify: called when the camera is lost and when it is back.
     """
     name = "camera" if camera == 0 else f"camera:{camera}"
-    return LiveSource(lambda: open_device(camera, name), name=name, tell=tell)
+    return LiveSource(lambda: open_device(camera, name), name=name, notify=notify)
 
 
 def open_device(camera: int | str, name: str) -> Device:
@@ -80,7 +80,7 @@ def open_device(camera: int | str, name: str) -> Device:
 
 
 def _load_picamera2() -> Any:
-    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")  # its greeting would tear the live line
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")  # its log lines would break the live line
     try:
         picamera2 = importlib.import_module("picamera2")
     except Exception:  # not installed, or built for another Python or NumPy
@@ -106,7 +106,7 @@ def _v4l2_node(camera: int | str, name: str) -> int | str:
     """
     if isinstance(camera, str):
         if not Path(camera).exists():
-            raise EdgeretrainError(f"{name}: there is no device {camera}. `v4l2-ctl --list-devices` shows what is.")
+            raise EdgeretrainError(f"{name}: there is no device {camera}. `v4l2-ctl --list-devices` lists all.")
         return camera
     if not sys.platform.startswith("linux"):
         return camera
@@ -133,13 +133,13 @@ class PicameraDevice:
         """Open, configure and start it.
 
         Raises:
-            EdgeretrainError: that does not work: mostly, it is busy.
+            EdgeretrainError: it cannot be opened: mostly because it is busy.
         """
         self._name = name
         self._camera: Any = None
         try:
             self._camera = picamera2_class(index)
-            # BGR888 is R, G, B in memory. A USB webcam may turn it down for a format of its own: so that is looked at.
+            # BGR888 is R, G, B in memory. A USB webcam may choose a format of its own instead, so read it back.
             main = {"size": SIZE, "format": "BGR888"}
             self._camera.configure(self._camera.create_video_configuration(main=main, queue=False))
             self._format = str(self._camera.camera_configuration()["main"]["format"])
@@ -149,7 +149,7 @@ class PicameraDevice:
             cause = error.__context__ or error
             raise EdgeretrainError(
                 f"{name}: picamera2 cannot open it ({cause or type(cause).__name__}). Another program may be using it: "
-                "end that one first."
+                "end that program first."
             ) from None
 
     def read(self) -> Pixels:
@@ -174,7 +174,7 @@ class OpenCVDevice:
         """Open it.
 
         Raises:
-            EdgeretrainError: that does not work.
+            EdgeretrainError: it cannot be opened.
         """
         self._name = name
         self._capture = cv2.VideoCapture(node, cv2.CAP_V4L2 if isinstance(node, str) else cv2.CAP_ANY)
@@ -187,7 +187,7 @@ class OpenCVDevice:
         """See `Device.read`. OpenCV itself gives up after 10 s without a picture."""
         came, picture = self._capture.read()
         if not came or picture is None:
-            raise CameraLost("nothing comes from it")
+            raise CameraLost("it sends nothing")
         return to_rgb(picture, opencv_layout(picture), self._name)
 
     def close(self) -> None:
@@ -205,8 +205,8 @@ def _why_not(node: int | str, name: str) -> str:
             if error.errno != errno.EBUSY:
                 return f"{name}: {node} cannot be opened ({error.strerror}). Unplug it and plug it in again."
     return (
-        f"{name}: {node} cannot be opened. Another program may be using it: end that one first "
-        f"(`fuser -v {node}` names it)."
+        f"{name}: {node} cannot be opened. Another program may be using it: end that program first "
+        f"(`fuser -v {node}` shows which)."
         if isinstance(node, str)
         else f"{name}: there is no such camera, or another program is using it. Plug it in, or end that program."
     )

@@ -1,4 +1,4 @@
-"""What cameras hand out -> uint8 [h, w, 3] RGB.
+"""Pictures of cameras -> uint8 [h, w, 3] RGB.
 
 Names of layouts say the order of the bytes in memory. OpenCV's is BGR. picamera2 takes libcamera's names, which say it
 the other way round: its "RGB888" lies in memory as B, G, R, and its "BGR888" as R, G, B.
@@ -27,7 +27,7 @@ PICAMERA2_LAYOUTS = {
 
 
 def opencv_layout(picture: npt.NDArray[Any]) -> str:
-    """What an array from OpenCV's VideoCapture is, from its shape."""
+    """The layout of an array from OpenCV's VideoCapture, by its shape."""
     if picture.ndim == 2 and picture.shape[0] == 1 and picture.tobytes()[:3] == _JPEG:
         return "JPEG"
     channels = picture.shape[2] if picture.ndim == 3 else 1
@@ -51,13 +51,13 @@ def to_rgb(picture: npt.NDArray[Any], layout: str, name: str) -> npt.NDArray[np.
     if convert is None or picture.dtype != np.uint8 or 0 in picture.shape or (channels and found != channels):
         shape = ", ".join(str(side) for side in picture.shape)
         raise EdgeretrainError(
-            f"{name}: it hands out pictures that cannot be used ({layout}, {picture.dtype} [{shape}]); 8-bit colour or "
-            "gray is needed. Set the camera to YUYV or MJPEG, or use another one."
+            f"{name}: the format of its pictures is not supported ({layout}, {picture.dtype} [{shape}]); it must be "
+            "8-bit colour or gray. Set the camera to YUYV or MJPEG, or use another camera."
         )
     try:
         return np.ascontiguousarray(convert(picture))
     except (OSError, ValueError) as error:
-        raise EdgeretrainError(f"{name}: it hands out damaged pictures ({error}). Try another cable or port.") from None
+        raise EdgeretrainError(f"{name}: its pictures are damaged ({error}). Try another cable or port.") from None
 
 
 def _gray(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -6,7 +6,7 @@ import subprocess
 from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.stream.sources import Tell, untold
+from edgeretrain.stream.sources import Notify, ignore
 
 _FIELD = re.compile(r"\{(label|score)\}")
 
@@ -14,16 +14,16 @@ _FIELD = re.compile(r"\{(label|score)\}")
 class LabelCommand:
     """Runs a command with `{label}` and `{score}` filled in, without a shell: a label is always one argument.
 
-    It never waits: at most one runs at a time, and of the labels that come meanwhile only the last is run for
-    afterwards. Call `poll` for each frame.
+    It never waits. At most one command runs at a time; of the labels that come meanwhile, the command runs afterwards
+    for the last one only. Call `poll` for each frame.
     """
 
-    def __init__(self, template: str, *, tell: Tell = untold) -> None:
-        """Take the command apart.
+    def __init__(self, template: str, *, notify: Notify = ignore) -> None:
+        """Parse the command.
 
         Args:
             template: as in a shell: words, with quotes where a word has spaces.
-            tell: hears once that the command cannot be run, and once that it failed.
+            notify: called once if the command cannot be run, and once if it failed.
 
         Raises:
             EdgeretrainError: a quote is not closed, or there is no command at all.
@@ -31,37 +31,35 @@ class LabelCommand:
         try:
             self._words = shlex.split(template)
         except ValueError as error:
-            raise EdgeretrainError(
-                f"The command {template!r} cannot be understood ({error}). Check the quotes."
-            ) from None
+            raise EdgeretrainError(f"The command {template!r} cannot be parsed ({error}). Check the quotes.") from None
         if not self._words:
             raise EdgeretrainError("The command is empty. Give one such as 'echo {label}'.")
-        self._tell = tell
-        self._told: set[str] = set()
+        self._notify = notify
+        self._reported: set[str] = set()
         self._running: subprocess.Popen[bytes] | None = None
-        self._done: str | None = None
-        self._next: tuple[str | None, float] | None = None
+        self._last: str | None = None
+        self._pending: tuple[str | None, float] | None = None
 
     def label(self, label: str | None, score: float) -> None:
-        """The label is now this one. Without a label nothing is run, but the same label runs again after that."""
-        self._next = (label, score)
+        """Take the new label. None runs nothing, but lets the same label run again afterwards."""
+        self._pending = (label, score)
         self.poll()
 
     def poll(self) -> None:
-        """Look after the command that runs; start the next one if there is one."""
+        """Check whether the running command has ended; start the next one if there is one."""
         if self._running is not None:
             code = self._running.poll()
             if code is None:
                 return
             self._running = None
             if code:
-                self._tell_once("failed", f"it ended with code {code}")
-        if self._next is None:
+                self._notify_once("failed", f"it ended with code {code}")
+        if self._pending is None:
             return
-        (label, score), self._next = self._next, None
-        if label is not None and label != self._done:
+        (label, score), self._pending = self._pending, None
+        if label is not None and label != self._last:
             self._start(label, score)
-        self._done = label
+        self._last = label
 
     def _start(self, label: str, score: float) -> None:
         values = {"label": label, "score": f"{score:.4f}"}
@@ -71,9 +69,9 @@ class LabelCommand:
         try:
             self._running = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the label
-            self._tell_once("missing", f"it cannot be run ({getattr(error, 'strerror', None) or error})")
+            self._notify_once("missing", f"it cannot be run ({getattr(error, 'strerror', None) or error})")
 
-    def _tell_once(self, kind: str, what: str) -> None:
-        if kind not in self._told:
-            self._told.add(kind)
-            self._tell(f"The command {shlex.join(self._words)}: {what}. This is told once.")
+    def _notify_once(self, kind: str, what: str) -> None:
+        if kind not in self._reported:
+            self._reported.add(kind)
+            self._notify(f"The command {shlex.join(self._words)}: {what}. This is reported only once.")

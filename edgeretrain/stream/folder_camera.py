@@ -1,4 +1,4 @@
-"""A folder of photos played as a camera: for tests, demonstrations and `edgeretrain serve --folder`."""
+"""A folder of photos in the place of a camera: for tests, demonstrations and `edgeretrain serve --folder`."""
 
 import os
 import time
@@ -7,25 +7,26 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from edgeretrain.data.jpeg_scale import can_be_scaled
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream.camera import SIZE
-from edgeretrain.stream.sources import CameraLost, LiveSource, Pixels, Tell, untold
+from edgeretrain.stream.sources import CameraLost, LiveSource, Notify, Pixels, ignore
 from edgeretrain.stream.watch import photos_below
 
 
-def open_folder(folder: str | os.PathLike[str], *, fps: float = 5.0, tell: Tell = untold) -> LiveSource:
+def open_folder(folder: str | os.PathLike[str], *, fps: float = 5.0, notify: Notify = ignore) -> LiveSource:
     """The live source of a `FolderCamera`, as `open_camera` is of a real one."""
-    return LiveSource(lambda: FolderCamera(folder, fps=fps), name=str(folder), tell=tell)
+    return LiveSource(lambda: FolderCamera(folder, fps=fps), name=str(folder), notify=notify)
 
 
 class FolderCamera:
     """The photos of a folder, one after the other and from the beginning again; a `Device`.
 
-    Photos that cannot be read are passed over; those that are added while it runs come in the next round.
+    Photos that cannot be read are skipped; photos that are added while it runs come in the next round.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, fps: float = 5.0) -> None:
-        """Look at the folder.
+        """List the photos of the folder.
 
         Args:
             fps: photos a second, at most.
@@ -34,7 +35,7 @@ class FolderCamera:
             EdgeretrainError: there is no such folder, or no photo in it.
         """
         if not fps > 0:
-            raise EdgeretrainError(f"{fps} photos a second make no camera. Use more than 0.")
+            raise EdgeretrainError(f"fps must be greater than 0, not {fps:g}.")
         self._seconds = 1 / fps
         self._due = time.monotonic()
         self._folder = Path(folder)
@@ -61,8 +62,10 @@ class FolderCamera:
 
 def _small(path: Path) -> Pixels | None:
     try:
-        with Image.open(path) as image:
-            image.draft("RGB", SIZE)
+        with path.open("rb") as file, Image.open(file) as image:
+            # Of a lossless JPEG, Pillow would write the whole photo into the memory of the small one.
+            if image.format in ("JPEG", "MPO") and can_be_scaled(file):
+                image.draft("RGB", SIZE)
             upright = ImageOps.exif_transpose(image)
             upright.thumbnail(SIZE)
             return np.array(upright.convert("RGB"))

@@ -11,20 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.classifier import Classifier
-from edgeretrain.stream.smoothing import Held, Smoother
+from edgeretrain.stream.smoothing import SmoothedPrediction, Smoother
 from edgeretrain.stream.sources import Frame, LiveSource
 
-_WAIT_SECONDS = 0.25  # how often a loop without frames looks whether it should stop
+_WAIT_SECONDS = 0.25  # between two checks of `stop` while no frame comes
 _FRAMES_FOR_SPEED = 30
 
 
 @dataclass(frozen=True)
-class Seen:
+class ClassifiedFrame:
     """A frame that went through the model.
 
     Attributes:
         scores: of this frame alone, float32 `[k]`.
-        held: what stands after smoothing.
+        smoothed: label and probabilities after smoothing.
         inference: seconds that resizing and the model took.
         latency: seconds from the picture to this answer; of a video, the same as `inference`.
         fps: frames a second, over the last 30.
@@ -32,7 +32,7 @@ class Seen:
 
     frame: Frame
     scores: npt.NDArray[np.float32]
-    held: Held
+    smoothed: SmoothedPrediction
     inference: float
     latency: float
     fps: float
@@ -45,18 +45,18 @@ def classify_stream(
     *,
     max_fps: float | None = None,
     stop: threading.Event | None = None,
-) -> Iterator[Seen]:
+) -> Iterator[ClassifiedFrame]:
     """Classify a stream until it ends or `stop` is set.
 
-    Of a camera the newest frame is taken, never the same one twice. So what is shown was taken after the frame before
-    it went into the model: it is never older than two inferences.
+    From a camera, always the newest frame is taken, and none twice. So a frame was taken after the previous one went
+    into the model: it is never older than two inferences.
 
     Args:
         source: an open camera, or frames that all count, such as a `VideoFile`.
-        max_fps: of a camera, look at fewer frames than the model could.
+        max_fps: limit for a camera; default as many as the model can.
 
     Raises:
-        EdgeretrainError: the source gives what cannot be used.
+        EdgeretrainError: the source's pictures cannot be used.
     """
     stop = stop or threading.Event()
     live = isinstance(source, LiveSource)
@@ -67,10 +67,10 @@ def classify_stream(
         began = time.monotonic()
         picked.append(began)
         scores = classifier.probabilities(frame.pixels)
-        held = smoother.add(scores, frame.taken)
+        smoothed = smoother.add(scores, frame.taken)
         ended = time.monotonic()
         fps = (len(picked) - 1) / (began - picked[0]) if began > picked[0] else 0.0
-        yield Seen(frame, scores, held, ended - began, ended - (frame.taken if live else began), fps)
+        yield ClassifiedFrame(frame, scores, smoothed, ended - began, ended - (frame.taken if live else began), fps)
 
 
 def _live_frames(source: LiveSource, max_fps: float | None, stop: threading.Event) -> Iterator[Frame]:

@@ -9,7 +9,7 @@ from edgeretrain.errors import EdgeretrainError
 
 
 def load_cv2(purpose: str) -> Any:
-    """The module `cv2`, told to keep its warnings to itself: failures are told by our own messages.
+    """The module `cv2` with its warnings turned off: our own messages report its failures.
 
     Args:
         purpose: what it is needed for, such as "Reading a video".
@@ -27,6 +27,6 @@ def load_cv2(purpose: str) -> Any:
             f"{purpose} needs OpenCV{reason}: pip install opencv-python-headless, or on a Raspberry Pi "
             "sudo apt install python3-opencv."
         ) from None
-    with contextlib.suppress(AttributeError):  # for a program that had imported it before; some versions lack it
+    with contextlib.suppress(AttributeError):  # if it was imported before; some versions lack it
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2

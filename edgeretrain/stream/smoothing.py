@@ -14,14 +14,14 @@ HOLD_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Held:
-    """What stands after a frame.
+class SmoothedPrediction:
+    """The prediction after a frame, smoothed over the frames before it.
 
     Attributes:
-        label: the class that has held for long enough; None for none of them, or none yet.
+        label: the class that has led for long enough; None if none has, or the scores are too low.
         score: smoothed probability of that label; without a label, the highest of all classes.
         scores: smoothed probabilities, float32 `[k]`.
-        changed: the label is another one than after the frame before.
+        changed: the label differs from the one after the previous frame.
     """
 
     label: str | None
@@ -47,16 +47,21 @@ class Smoother:
         hold: float = HOLD_SECONDS,
         reject_below: float = 0.0,
     ) -> None:
-        """Begin anew; zero seconds smooth nothing, zero hold waits for nothing, zero rejects nothing.
+        """Begin without frames.
+
+        Args:
+            labels: class names, in the order of the model's output.
+            seconds: time constant of the smoothing; 0: no smoothing.
+            hold: seconds that a class must lead before it becomes the label.
+            reject_below: smoothed probability below which there is no label; 0: there always is one.
 
         Raises:
-            EdgeretrainError: a time below 0, or a score outside 0 to 1.
+            EdgeretrainError: a time below 0, or a probability outside 0 to 1.
         """
-        if not (0 <= seconds < math.inf and 0 <= hold < math.inf and 0 <= reject_below <= 1):
-            raise EdgeretrainError(
-                f"Smoothing over {seconds} s, holding {hold} s and rejecting below {reject_below} make no sense: "
-                "seconds must be 0 or more, a score 0 to 1."
-            )
+        if not (0 <= seconds < math.inf and 0 <= hold < math.inf):
+            raise EdgeretrainError(f"--smooth and --hold must be 0 seconds or more, not {seconds} and {hold}.")
+        if not 0 <= reject_below <= 1:
+            raise EdgeretrainError(f"--reject-below must be from 0 to 1, not {reject_below}.")
         self._labels = tuple(labels)
         self._seconds, self._hold, self._reject_below = seconds, hold, reject_below
         self._scores: npt.NDArray[np.float64] | None = None
@@ -65,7 +70,7 @@ class Smoother:
         self._candidate_since = -math.inf  # before the first frame there was nothing, for ever
         self._label: int | None = None
 
-    def add(self, scores: npt.NDArray[np.float32], taken: float) -> Held:
+    def add(self, scores: npt.NDArray[np.float32], taken: float) -> SmoothedPrediction:
         """Take in the probabilities `[k]` of a frame taken at that time, seconds of any clock."""
         if self._scores is None or self._seconds == 0:
             self._scores = scores.astype(np.float64)
@@ -82,4 +87,6 @@ class Smoother:
             self._label = candidate
         smoothed = self._scores.astype(np.float32)
         label = None if self._label is None else self._labels[self._label]
-        return Held(label, float(smoothed[top if self._label is None else self._label]), smoothed, changed)
+        return SmoothedPrediction(
+            label, float(smoothed[top if self._label is None else self._label]), smoothed, changed
+        )

@@ -1,4 +1,4 @@
-"""Frames, and `LiveSource`: the newest frame of a camera, whatever the speed of who looks at it."""
+"""Frames, and `LiveSource`: the newest frame of a camera, however slow its reader is."""
 
 import threading
 import time
@@ -13,8 +13,8 @@ from edgeretrain.errors import EdgeretrainError
 
 Pixels = npt.NDArray[np.uint8]
 
-Tell = Callable[[str], None]
-"""Called with a sentence that the user should read, such as that a camera was lost. May come from another thread."""
+Notify = Callable[[str], None]
+"""Called with a message for the user, such as that a camera was lost. May be called from another thread."""
 
 FIRST_FRAME_SECONDS = 10.0
 """How long a camera that was opened may take to its first picture. Some webcams need 3 s for their exposure."""
@@ -22,8 +22,8 @@ FIRST_FRAME_SECONDS = 10.0
 _BACK_OFF = (0.5, 10.0)  # seconds before a lost camera is tried again: at first, at most
 
 
-def untold(_: str) -> None:
-    """The `Tell` that nobody hears."""
+def ignore(_: str) -> None:
+    """The `Notify` that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Frame:
 
 
 class CameraLost(Exception):
-    """A camera that has just worked gives no pictures any more; its text is the short reason."""
+    """A camera that worked before sends no more pictures; its text is the short reason."""
 
 
 class Device(Protocol):
@@ -58,7 +58,7 @@ class Device(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the camera back. Not an error when it is gone."""
+        """Release the camera. Not an error when it is unplugged."""
         ...
 
 
@@ -77,7 +77,7 @@ class LiveSource:
         open_device: Callable[[], Device],
         *,
         name: str,
-        tell: Tell = untold,
+        notify: Notify = ignore,
         patience: float = FIRST_FRAME_SECONDS,
     ) -> None:
         """Prepare; nothing is opened yet.
@@ -85,12 +85,12 @@ class LiveSource:
         Args:
             open_device: opens the camera; raises EdgeretrainError when that does not work.
             name: stands in messages and frames.
-            tell: hears once that the camera was lost, and once that it is back.
+            notify: called once when the camera is lost, and once when it is back.
             patience: seconds that the first picture may take.
         """
         self.name = name
         self._open_device = open_device
-        self._tell = tell
+        self._notify = notify
         self._patience = patience
         self._changed = threading.Condition()
         self._newest: Frame | None = None
@@ -116,7 +116,7 @@ class LiveSource:
                 raise self._failure
             if not came:
                 raise EdgeretrainError(
-                    f"{self.name}: it was opened, but no picture came within {self._patience:g} s. "
+                    f"{self.name}: it was opened, but sent no picture within {self._patience:g} s. "
                     "Unplug it and plug it in again, or end the program that uses it."
                 )
         except BaseException:
@@ -154,7 +154,7 @@ class LiveSource:
             None when the time is over.
 
         Raises:
-            EdgeretrainError: the camera gives what cannot be used.
+            EdgeretrainError: the camera's pictures cannot be used.
         """
 
         def there() -> bool:
@@ -208,14 +208,14 @@ class LiveSource:
             self._changed.notify_all()
         if self._lost is not None:
             self._lost = None
-            self._tell(f"{self.name}: it is back.")
+            self._notify(f"{self.name}: it is back.")
 
     def _lose(self, reason: str) -> None:
         if not self._frames:
             raise EdgeretrainError(
-                f"{self.name}: it was opened, but gives no picture ({reason}). Another program may be using it: end "
-                "that one, or unplug the camera and plug it in again."
+                f"{self.name}: it was opened, but sends no picture ({reason}). Another program may be using it: end "
+                "that program, or unplug the camera and plug it in again."
             )
         if self._lost is None:
             self._lost = reason
-            self._tell(f"{self.name}: no picture any more ({reason}). Waiting for it to come back.")
+            self._notify(f"{self.name}: no more pictures ({reason}). Waiting for it to come back.")

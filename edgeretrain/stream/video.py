@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edgeretrain.data.pixels import open_failure, printable
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.describe import open_failure, printable
 from edgeretrain.stream.colour import opencv_layout, to_rgb
 from edgeretrain.stream.opencv import load_cv2
-from edgeretrain.stream.sources import Frame, Tell, untold
+from edgeretrain.stream.sources import Frame, Notify, ignore
 
 SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".h264", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv"}
     | {".ts", ".webm", ".wmv"}
 )
 
-_USUAL_FPS = 25.0  # of a bare stream (.h264, .mjpeg), which says nothing of its speed
+_USUAL_FPS = 25.0  # of a bare stream (.h264, .mjpeg), which does not state its speed
 _PHOTO_BRANDS = (b"heic", b"heix", b"mif1", b"avif", b"avis")  # photos in the container of MP4
 
 
@@ -42,23 +42,23 @@ def is_video(path: Path) -> bool:
 
 
 class VideoFile:
-    """The frames of a video in their order; none is left out but by `every`. Iterate once, inside its `with`.
+    """The frames of a video in order, all of them or each n-th. Iterate once, inside its `with`.
 
     >>> with VideoFile("flowers.mp4", every=5) as video:
     ...     for frame in video:
     ...         classifier(frame.pixels)
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, every: int = 1, tell: Tell = untold) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, every: int = 1, notify: Notify = ignore) -> None:
         """Prepare; nothing is opened yet.
 
         Args:
             every: take each n-th frame, the first one included.
-            tell: hears when the video ends much before its header says.
+            notify: called when the video has far fewer frames than its header says.
         """
         if every < 1:
-            raise EdgeretrainError(f"Every {every} frames makes no sense. Use 1 or more.")
-        self._path, self._every, self._tell = Path(path), every, tell
+            raise EdgeretrainError(f"--every must be at least 1, not {every}.")
+        self._path, self._every, self._notify = Path(path), every, notify
         self._capture: Any = None
 
     def __enter__(self) -> "VideoFile":
@@ -84,7 +84,7 @@ class VideoFile:
         if self._first is None:
             self.__exit__()
             raise EdgeretrainError(
-                f"{name}: this video cannot be decoded: it is damaged, or of a kind that OpenCV does not know. "
+                f"{name}: this video cannot be decoded: it is damaged, or OpenCV does not support its format. "
                 "Convert it: ffmpeg -i VIDEO new.mp4."
             )
         return self
@@ -97,7 +97,7 @@ class VideoFile:
         """The frames; `taken` is seconds from the beginning of the video.
 
         Raises:
-            EdgeretrainError: it holds something else than 8-bit colour or gray.
+            EdgeretrainError: its pictures are not 8-bit colour or gray.
         """
         name = printable(self._path)
         fps = self._capture.get(self._cv2.CAP_PROP_FPS)
@@ -114,8 +114,10 @@ class VideoFile:
             else:
                 picture = self._capture.retrieve()[1]
                 # The container's own time, where there is one: phones record at changing speed.
-                told = self._capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000
-                taken = told if told > taken else max(taken, index / fps)
-        promised = self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT)
-        if math.isfinite(promised) and index + 1 < 0.9 * promised:
-            self._tell(f"{name}: it ends after {index + 1} of {promised:.0f} frames: it is cut off or damaged there.")
+                timestamp = self._capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000
+                taken = timestamp if timestamp > taken else max(taken, index / fps)
+        frame_count = self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT)  # as the header says
+        if math.isfinite(frame_count) and index + 1 < 0.9 * frame_count:
+            self._notify(
+                f"{name}: the video ends after {index + 1} of {frame_count:.0f} frames. It is cut off or damaged there."
+            )

@@ -1,25 +1,23 @@
-"""The photos of a folder: those that are there, and those that appear in it."""
+"""The photos of a folder: those in it now, and those that appear later."""
 
-import contextlib
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from edgeretrain.data.photos import EXTENSIONS, LEFT_BEHIND
-from edgeretrain.data.pixels import printable
+from edgeretrain.data.walk import photo_files
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
+from edgeretrain.files.describe import printable
 
 SCAN_SECONDS = 0.5
-"""Between two looks at a watched folder. Longer where looking itself takes long: at most a tenth of the time."""
+"""Between two scans of a watched folder. Longer for large folders: scanning takes at most a tenth of the time."""
 
 PATIENCE_SECONDS = 5.0
-"""How long a new photo that cannot be read may stay as it is before that is told: its writer may have paused."""
+"""How long a new photo that cannot be read may stay unchanged before it is reported: its writer may have paused."""
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 _Stamp = tuple[int, int, int]  # size, modification time in ns, inode
 
 
@@ -33,49 +31,49 @@ def photos_below(folder: Path) -> list[Path]:
     if not photos:
         raise EdgeretrainError(
             f"{printable(folder)}: there are no photos in this folder (JPEG, PNG, WebP, BMP, GIF, TIFF). "
-            "Check the path, or use --watch to wait for some."
+            "Check the path, or use --watch to wait for photos."
         )
     return photos
 
 
-class WatchedFolder(Generic[_Answer]):
+class WatchedFolder(Generic[_Result]):
     """The photos that appear in a folder or its sub-folders from now on; iterate over it.
 
-    A photo counts once its size and time stand still between two looks and `read` takes it: so one that is still being
-    written is waited for. One that is replaced, or written to again, counts again. It is polling, which also works on
-    network drives; memory holds one entry for each photo in the folder.
+    A photo is yielded once its size and time are the same in two scans and `read` accepts it: a photo that is still
+    being written is waited for. One that is replaced, or written to again, is yielded again. The folder is polled,
+    which also works on network drives; memory holds one entry for each photo in the folder.
     """
 
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        read: Callable[[Path], _Answer],
+        read: Callable[[Path], _Result],
         *,
         stop: threading.Event | None = None,
         scan_seconds: float = SCAN_SECONDS,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        """Remember what is there already.
+        """Remember the photos that are there already.
 
         Args:
-            read: what to do with a photo, such as a `Classifier`; it may raise UnreadablePhoto.
+            read: called with each photo, such as a `Classifier`; it may raise UnreadablePhoto.
             stop: ends the iteration when it is set.
 
         Raises:
-            EdgeretrainError: there is no such folder, or it is not for us to read.
+            EdgeretrainError: there is no such folder, or no permission to read it.
         """
         self._folder, self._read = Path(folder), read
         self._stop = stop or threading.Event()
         self._scan_seconds, self._patience = scan_seconds, patience
         self._known = _scan(self._folder)
 
-    def __iter__(self) -> Iterator[tuple[Path, _Answer | UnreadablePhoto]]:
-        """Wait for photos: `(photo, what read said of it or why it cannot be read)`.
+    def __iter__(self) -> Iterator[tuple[Path, _Result | UnreadablePhoto]]:
+        """Wait for photos: `(photo, the result of read or why it cannot be read)`.
 
         Raises:
             EdgeretrainError: the folder itself is gone.
         """
-        waiting: dict[Path, tuple[_Stamp, float]] = {}  # -> as it was at the last look, since when
+        waiting: dict[Path, tuple[_Stamp, float]] = {}  # photo -> its stamp in the last scan, since when
         while not self._stop.is_set():
             began = time.monotonic()
             found = _scan(self._folder)
@@ -88,54 +86,21 @@ class WatchedFolder(Generic[_Answer]):
                 if stamp != new[path]:
                     waiting[path] = (new[path], began)
                     continue
-                answer: _Answer | UnreadablePhoto
+                result: _Result | UnreadablePhoto
                 try:
-                    answer = self._read(path)
+                    result = self._read(path)
                 except UnreadablePhoto as error:
                     if began - since < self._patience:
                         waiting[path] = (new[path], since)
                         continue
-                    answer = error
+                    result = error
                 self._known[path] = new[path]
-                yield path, answer
+                yield path, result
                 if self._stop.is_set():
                     return
             self._stop.wait(pause)
 
 
 def _scan(folder: Path) -> dict[Path, _Stamp]:
-    """Photo -> what changes when it is written to or replaced. Links are followed, no folder is entered twice."""
-    try:
-        start = folder.stat()
-        with os.scandir(folder):
-            pass
-    except OSError as error:
-        raise EdgeretrainError(
-            f"The folder {printable(folder)} cannot be read ({error.strerror}). Check the path."
-        ) from None
-    found: dict[Path, _Stamp] = {}
-    entered = {(start.st_dev, start.st_ino)}
-    waiting = [folder]
-    while waiting:
-        for path, status in _entries(waiting.pop()):
-            if stat.S_ISDIR(status.st_mode):
-                identity = status.st_dev, status.st_ino
-                if identity not in entered:
-                    entered.add(identity)
-                    waiting.append(path)
-            elif path.suffix.lower() in EXTENSIONS and stat.S_ISREG(status.st_mode):
-                found[path] = (status.st_size, status.st_mtime_ns, status.st_ino)
-    return found
-
-
-def _entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
-    entries = []
-    try:
-        with os.scandir(folder) as listing:
-            for entry in listing:
-                if not entry.name.startswith(".") and entry.name.lower() not in LEFT_BEHIND:
-                    with contextlib.suppress(OSError):  # removed at this moment, or a link that leads nowhere
-                        entries.append((folder / entry.name, (folder / entry.name).stat()))
-    except OSError:  # a sub-folder that was removed at this moment, or that is not for us to read
-        pass
-    return entries
+    """Photo -> what changes when it is written to or replaced."""
+    return {path: (status.st_size, status.st_mtime_ns, status.st_ino) for path, status in photo_files(folder)}

@@ -21,7 +21,9 @@ def test_path_of_what_is_not_here(cli: Run) -> None:
         "mobilenet_v2_035_96 in float32 is neither bundled nor in the cache",
         "edgeretrain backbone build mobilenet_v2_035_96",
     )
-    cli("backbone", "path", "-p", "all").fails("--precision 'all'", "float32, float16, dynamic, int8")
+    cli("backbone", "path", "-p", "all").fails(
+        "'--precision' / '-p': 'all' is not one of 'float32', 'float16', 'dynamic', 'int8'"
+    )
     cli("backbone", "path", "resnet").fails("no preset 'resnet'", "edgeretrain presets")
 
 
@@ -32,8 +34,8 @@ def test_list_tells_what_is_damaged(cli: Run, tmp_path: Path, monkeypatch: pytes
         name = f"mobilenet_v1_100_224.int8.{suffix}"
         shutil.copy(bundled_folder() / name, tmp_path / "backbones" / name)
     listed = json.loads(cli("backbone", "list", "--json").succeeds().out)
-    assert sum(one["origin"] == "bundled" for one in listed) == 6
-    assert [one["fault"] for one in listed] == [""] * 7
+    assert sum(backbone["origin"] == "bundled" for backbone in listed) == 6
+    assert [backbone["fault"] for backbone in listed] == [""] * 7
     cached = tmp_path / "backbones" / "mobilenet_v1_100_224.int8.tflite"
     cached.write_bytes(cached.read_bytes()[:1000])
     lines = cli("backbone", "list").succeeds().out.splitlines()
@@ -63,6 +65,6 @@ def test_class_scores_of_what_has_none_are_refused(cli: Run, tmp_path: Path) -> 
     build, retrain = ("backbone", "build"), ("retrain", tmp_path)
     for command in ((*build, "mobilenet_v2_035_96"), (*retrain, "--preset", "nasnet_mobile")):
         cli(*command, "--bottleneck", "logits").fails("--bottleneck logits is for MobileNet V1")
-        cli(*command, "--bottleneck", "scores").fails("--bottleneck 'scores'", "features, logits")
+        cli(*command, "--bottleneck", "scores").fails("'--bottleneck': 'scores' is not one of 'features', 'logits'")
     cli(*build, "mine", "--from", "net.keras", "--bottleneck", "logits").fails("--bottleneck logits is for presets")
     cli(*retrain, "--backbone", "a.tflite", "--bottleneck", "logits").fails("--bottleneck logits is for presets")

@@ -72,11 +72,11 @@ def test_two_class_names_that_differ_only_in_case(retrain: Refused, photos: Path
 
 
 def test_two_class_names_that_unicode_writes_in_two_ways(retrain: Refused, photos: Path) -> None:
-    one, other = (unicodedata.normalize(form, "ähre") for form in ("NFC", "NFD"))
-    shutil.copytree(photos / "grass", photos / one)
-    if (photos / other).exists():
+    composed, decomposed = (unicodedata.normalize(form, "ähre") for form in ("NFC", "NFD"))
+    shutil.copytree(photos / "grass", photos / composed)
+    if (photos / decomposed).exists():
         pytest.skip("this file system takes both for one name")
-    shutil.copytree(photos / "grass", photos / other)
+    shutil.copytree(photos / "grass", photos / decomposed)
     retrain(photos, says=("Unicode", "Rename one"))
 
 
@@ -120,9 +120,9 @@ def test_unreadable_photos_are_skipped_and_named(cli: Run, tmp_path: Path) -> No
         spoil(photos / "grass" / f"{number}.png")
     ended = cli("retrain", photos, "--out", tmp_path / "run", "--precision", "int8").succeeds()
     report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
-    assert [one["photo"] for one in report["photos"]["skipped"]] == ["grass/0.png", "grass/1.png", "grass/2.png"]
-    for (_, reason), one in zip(SPOILS, report["photos"]["skipped"], strict=True):
-        assert reason in one["reason"]
+    assert [photo["photo"] for photo in report["photos"]["skipped"]] == ["grass/0.png", "grass/1.png", "grass/2.png"]
+    for (_, reason), photo in zip(SPOILS, report["photos"]["skipped"], strict=True):
+        assert reason in photo["reason"]
     assert sum(sum(report["photos"][part].values()) for part in ("training", "validation", "testing")) == 11
     assert "Skipped 3 photos" in ended.out
     assert "grass/0.png: truncated" in ended.out
@@ -200,17 +200,22 @@ def test_a_30000_by_30000_png_does_not_eat_memory(photos: Path, cli: Run, tmp_pa
         (("--precision", "int9"), ("no precision 'int9'", "float32, float16, dynamic, int8 or all")),
         (("--preset", "mobilenet_v2_100_225"), ("no preset", "Nearest: mobilenet_v2_100_224", "edgeretrain presets")),
         (("--preset", "nasnet_331"), ("224 x 224 only", "nasnet_mobile")),
-        (("--fit", "stretch"), ("--fit 'stretch'", "squash, crop")),
-        (("--class-weight", "some"), ("--class-weight 'some'", "balanced, none")),
+        (("--fit", "stretch"), ("'--fit': 'stretch' is not one of 'squash', 'crop'", "retrain --help")),
+        (("--class-weight", "some"), ("'--class-weight': 'some' is not one of 'balanced', 'none'", "--help")),
         (("--runtime", "onnx"), ("no runtime 'onnx'", "ai_edge_litert")),
         (("--validation-percentage", "-3"), ("--validation-percentage",)),
         (("--testing-percentage", "nan"), ("testing",)),
         (("--testing-percentage", "many"), ("--testing-percentage",)),
         (("--testing-percentage", "0"), ("must be above 0",)),
         (("--validation-percentage", "60", "--testing-percentage", "60"), ("60 %", "below 100")),
-        (("--learning-rate", "nan"), ("--learning-rate",)),
-        (("--learning-rate", "inf"), ("diverges", "Use a smaller --learning-rate")),
-        (("--learning-rate", "1e30", "-p", "float16"), ("diverges", "Use a smaller --learning-rate")),
+        (("--how-many-training-steps", "4000", "--learning-rate", "nan"), ("diverges", "--learning-rate")),
+        (("--how-many-training-steps", "4000", "--learning-rate", "inf"), ("diverges", "smaller --learning-rate")),
+        (
+            ("--how-many-training-steps", "4000", "--learning-rate", "1e30", "-p", "float16"),
+            ("diverges", "Use a smaller --learning-rate"),
+        ),
+        (("--learning-rate", "0.01"), ("--learning-rate", "Add --how-many-training-steps 4000", "or --fine-tune all")),
+        (("--train-batch-size", "8"), ("--train-batch-size", "--how-many-training-steps 4000", "or --fine-tune all")),
         (("--how-many-training-steps", "0"), ("--how-many-training-steps",)),
         (("--train-batch-size", "-1"), ("--train-batch-size",)),
         (("--seed", "-1"), ("--seed",)),

@@ -53,7 +53,7 @@ def test_table_csv_and_photos(cli: Run, model: Path, tmp_path: Path) -> None:
     assert [row[1] for row in rows] == ["1", "2"]
     with (tmp_path / "out.csv").open(newline="") as file:
         written = list(csv.DictReader(file))
-    assert [(one["model"], one["threads"]) for one in written] == [(str(model), "1"), (str(model), "2")]
+    assert [(row["model"], row["threads"]) for row in written] == [(str(model), "1"), (str(model), "2")]
     assert float(written[0]["inference_ms.median"]) > 0 and float(written[0]["end_to_end_ms.median"]) > 0
 
 
@@ -129,7 +129,7 @@ def test_bad_results_files(refused: Refused, model: Path, tmp_path: Path) -> Non
     refused("benchmark", model, "--compare", bad, says=("not a benchmark's results file",))  # before measuring
     refused("benchmark", "--results", bad, says=("not a benchmark's results file",))
     refused("benchmark", "--results", tmp_path / "none.json", says=("none.json: cannot be read",))
-    refused("benchmark", model, "--results", good, says=("--results measures nothing",))
+    refused("benchmark", model, "--results", good, says=("--results shows earlier results and does not measure",))
     refused("benchmark", "--results", good, "--compare", good, "--factor", 0.5, says=("A factor of 0.5 makes no",))
 
 
@@ -151,7 +151,7 @@ def test_a_device_is_asked_instead(cli: Run, refused: Refused, model: Path, monk
     assert "Raspberry Pi 4" in ended.succeeds().out
     brief = {"threads": [1, 4], "runs": 2, "seconds": 0.0, "runtime": None, "xnnpack": True, "end_to_end": False}
     assert asked == {"device": "ssh://pi@raspberry", "models": [model], **brief}
-    refused("benchmark", model, *there, "--photo", model, says=("does not reach a device",))
+    refused("benchmark", model, *there, "--photo", model, says=("--photo cannot be combined with --device",))
 
 
 def test_in_a_process_of_its_own(process: Run, model: Path) -> None:

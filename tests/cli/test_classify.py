@@ -28,10 +28,10 @@ def test_top_k_and_json(cli: Run, run_folder: Path, photo_folder: Path) -> None:
     given = ("classify", run_folder / "model.float32.tflite", photo, "--json")
     (answer,) = json.loads(cli(*given).succeeds().out)
     assert answer["photo"] == str(photo)
-    assert [one["label"] for one in answer["predictions"]] == ["grass", "bricks"]
-    assert sum(one["score"] for one in answer["predictions"]) == pytest.approx(1, abs=1e-5)
+    assert [prediction["label"] for prediction in answer["predictions"]] == ["grass", "bricks"]
+    assert sum(prediction["score"] for prediction in answer["predictions"]) == pytest.approx(1, abs=1e-5)
     (answer,) = json.loads(cli(*given, "-k", 1).succeeds().out)
-    assert [one["label"] for one in answer["predictions"]] == ["grass"]
+    assert [prediction["label"] for prediction in answer["predictions"]] == ["grass"]
 
 
 def test_one_bad_photo_does_not_hide_the_others(cli: Run, run_folder: Path, photo_folder: Path, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_a_camera_that_is_unplugged_is_told_once_and_comes_back(stream: Any, web
     ended = stream("camera", *QUICK, steps=steps)
     assert ended.code == 0
     assert ended.err.splitlines()[:-1] == [
-        "camera: no picture any more (nothing comes from it). Waiting for it to come back.",
+        "camera: no more pictures (it sends nothing). Waiting for it to come back.",
         "camera: it is back.",
     ]
     assert len(ended.out.splitlines()) == 1  # the same scene: the label did not change
@@ -164,10 +164,10 @@ def test_cameras_that_cannot_be_used(cli: Run, run_folder: Path, webcam: Webcam,
     cli(*given, "camera:1").fails("camera:1: there is no such camera; found: /dev/video0")
     cli(*given, "camera:/dev/none").fails("there is no device /dev/none")
     webcam.silent = True
-    cli(*given, "camera").fails("camera: it was opened, but gives no picture", "Another program may be using it")
+    cli(*given, "camera").fails("camera: it was opened, but sends no picture", "Another program may be using it")
     webcam.silent, webcam.picture = False, np.zeros((4, 4), np.uint16)
-    cli(*given, "camera").fails("camera: it hands out pictures that cannot be used (GRAY, uint16 [4, 4])")
-    cli(*given, "camera", "--on-label", "say '").fails("cannot be understood", "Check the quotes")
+    cli(*given, "camera").fails("camera: the format of its pictures is not supported (GRAY, uint16 [4, 4])")
+    cli(*given, "camera", "--on-label", "say '").fails("cannot be parsed", "Check the quotes")
 
 
 def test_a_missing_command_is_told_and_the_stream_goes_on(stream: Any, webcam: Webcam) -> None:
@@ -177,7 +177,8 @@ def test_a_missing_command_is_told_and_the_stream_goes_on(stream: Any, webcam: W
     ended = stream("camera", *QUICK, "--on-label", "no-such-command {label}", steps=steps)
     assert ended.code == 0
     assert ended.err.splitlines()[0] == (
-        "The command no-such-command '{label}': it cannot be run (No such file or directory). This is told once."
+        "The command no-such-command '{label}': it cannot be run (No such file or directory). This is "
+        "reported only once."
     )
     assert len(ended.out.splitlines()) == 1
 
@@ -251,7 +252,7 @@ def test_a_watched_folder(started: Any, photo_folder: Path, tmp_path: Path, stop
     good = (photo_folder / "grass" / "1.png").read_bytes()
     put(folder / "old.png", good)
     process = started(folder, "--watch", "--json", "--reject-below", 0, **PIPES)
-    assert process.stderr.readline() == f"Watching {folder} for new photos; Ctrl-C ends it.\n"
+    assert process.stderr.readline() == f"Watching {folder} for new photos. Stop with Ctrl-C.\n"
     half = folder / "slow.png"
     half.write_bytes(good[: len(good) // 2])
     put(folder / "sub" / ".upload", good).rename(folder / "sub" / "new.png")

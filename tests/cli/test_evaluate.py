@@ -31,7 +31,7 @@ def test_unreadable_photos_are_named_or_with_strict_an_error(cli: Run, run_folde
     model = run_folder / "model.int8.tflite"
     ended = cli("evaluate", model, photos, "--json").succeeds()
     skipped = json.loads(ended.out)["skipped"]
-    assert [one["photo"] for one in skipped] == ["grass/0.png", "grass/1.png"]
+    assert [photo["photo"] for photo in skipped] == ["grass/0.png", "grass/1.png"]
     assert "Skipped grass/0.png: truncated or damaged file" in cli("evaluate", model, photos).out
     cli("evaluate", model, photos, "--strict").fails("grass/1.png: empty file", "Replace")
     empty.unlink()

@@ -21,7 +21,7 @@ def test_it_lists_what_it_put_where(cli: Run, run_folder: Path, tmp_path: Path) 
 def test_json(cli: Run, run_folder: Path, tmp_path: Path) -> None:
     models = [run_folder / f"model.{precision}.tflite" for precision in ("float32", "int8")]
     answer = json.loads(cli("export", "android", *models, "-o", tmp_path / "assets", "--json").succeeds().out)
-    assert [one["file"] for one in answer] == [
+    assert [asset["file"] for asset in answer] == [
         str(tmp_path / "assets" / f"run-{precision}.tflite") for precision in ("float32", "int8")
     ]
     assert answer[1] == {

@@ -1,5 +1,6 @@
 """`edgeretrain retrain --fine-tune`: how its options are understood. What it does is in tests/fine_tuning."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 
 from cli.conftest import Run
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.fine_tuning import FineTuning
+from edgeretrain.head.sgd import Sgd
 from edgeretrain.training import retrain as pipeline
 
 
@@ -69,9 +72,49 @@ def test_no_distillation(cli: Run, asked: dict[str, Any], tmp_path: Path) -> Non
 
 
 def test_without_it_the_learning_rate_is_gradient_descents(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
-    cli("retrain", tmp_path, "--learning-rate", "0.002", "--train-batch-size", "8").fails()
+    steps = ("--how-many-training-steps", "50")
+    cli("retrain", tmp_path, *steps, "--learning-rate", "0.002", "--train-batch-size", "8").fails("stopped here")
     assert asked["fine_tune"] is None
-    assert (asked["options"].sgd.learning_rate, asked["options"].sgd.batch_size) == (0.002, 8)
+    assert asked["options"].sgd == Sgd(steps=50, learning_rate=0.002, batch_size=8)
+
+
+@pytest.mark.parametrize("option", ["--learning-rate", "--train-batch-size"])
+def test_alone_it_does_not_replace_logistic_regression(
+    cli: Run, asked: dict[str, Any], tmp_path: Path, option: str
+) -> None:
+    message = cli("retrain", tmp_path, option, "1").fails()
+    assert message == (
+        f"error: {option} is an option of gradient descent and of fine-tuning. Add --how-many-training-steps 4000 "
+        "(the default of retrain.py) or --fine-tune all, or leave it out."
+    )
+    assert not asked
+
+
+def test_steps_alone_are_gradient_descent_with_the_defaults(cli: Run, asked: dict[str, Any], tmp_path: Path) -> None:
+    cli("retrain", tmp_path, "--how-many-training-steps", "50").fails("stopped here")
+    assert asked["options"].sgd == Sgd(steps=50)
+
+
+def test_the_help_states_the_defaults_of_gradient_descent(cli: Run) -> None:
+    help_text = " ".join(cli("retrain", "--help").succeeds().out.split())
+    assert f"gradient descent (retrain.py: {Sgd.steps})" in help_text
+    assert f"Learning rate of --how-many-training-steps (default: {Sgd.learning_rate}, as in" in help_text
+    assert f"Photos per step of --how-many-training-steps (default: {Sgd.batch_size}, as in" in help_text
+    assert f"highest one of --fine-tune (default: {FineTuning.learning_rate})" in help_text
+
+
+def test_the_guide_states_the_defaults() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "fine-tuning.md"
+    if not guide.exists():
+        pytest.skip("there are no docs here (an installed package)")
+    rows = re.findall(r"^\| `--([a-z-]+)` \| .* \| `?([^|`]*)`? \|$", guide.read_text("utf-8"), re.MULTILINE)
+    stated = {option.replace("train-", "").replace("-", "_"): default for option, default in rows}
+    defaults = {
+        name: ",".join(value) if isinstance(value, tuple) else f"{value:g}"
+        for name, value in vars(FineTuning()).items()
+        if name not in ("layers", "mirror", "label_smoothing")
+    }
+    assert {name: stated.get(name) for name in defaults} == defaults
 
 
 @pytest.mark.parametrize(

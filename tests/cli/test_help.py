@@ -11,7 +11,10 @@ import pytest
 import typer
 
 from cli.conftest import Run
+from edgeretrain.backbone.presets import BOTTLENECKS
 from edgeretrain.cli import app
+from edgeretrain.data.pixels import FITS
+from edgeretrain.head.softmax import CLASS_WEIGHTS
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -75,6 +78,18 @@ def test_version(cli: Run) -> None:
     from edgeretrain import __version__
 
     assert cli("--version").succeeds().out == f"edgeretrain {__version__}\n"
+
+
+def test_the_choices_of_options_are_those_of_the_package() -> None:
+    """The types of these options are written out, as importing the package's own would slow down every start."""
+
+    def choices(option: str) -> tuple[str, ...]:
+        (found,) = (parameter for parameter in COMMANDS["retrain",].params if option in parameter.opts)
+        return tuple(found.type.choices)
+
+    assert choices("--fit") == FITS
+    assert choices("--class-weight") == CLASS_WEIGHTS
+    assert choices("--bottleneck") == BOTTLENECKS
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)

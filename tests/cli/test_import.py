@@ -58,7 +58,7 @@ def test_import_and_then_classify(old: Path, cli: Run, photos: Path, monkeypatch
     assert lines[0] == "Input: input:0, 32 pixels, values -1..1 (as slim's MobileNet is trained)."
     assert lines[1].startswith("Head: MobilenetV1/Logits/Conv2d_1c_1x1/convolution and final_training_ops/")
     assert lines[2].startswith(str(Path("output_graph-imported") / "model.float32.tflite"))
-    assert "labels 16 of 16 photos as the graph does" in lines[2]
+    assert "same label as the graph for 16 of 16 photos" in lines[2]
     assert lines[4] == f"Next: edgeretrain evaluate {Path('output_graph-imported') / 'model.int8.tflite'} PHOTOS"
     told = cli("classify", "output_graph-imported/model.int8.tflite", photos / "grass" / "0.png").succeeds().out
     assert any(label in told for label in ("roses", "tulips", "daisy"))

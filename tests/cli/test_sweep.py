@@ -33,8 +33,8 @@ def test_the_table_the_page_and_the_pick(cli: Cli, photo_folder: Path, tmp_path:
     assert "int8" in done.out
     assert str(out / "report.html") in done.out.replace("\n", "")
     result = json.loads((out / "sweep.json").read_text())
-    assert [one["precision"] for one in result["candidates"]] == ["float32", "int8"]
-    assert all(one["latency_ms"] > 0 for one in result["candidates"])
+    assert [candidate["precision"] for candidate in result["candidates"]] == ["float32", "int8"]
+    assert all(candidate["latency_ms"] > 0 for candidate in result["candidates"])
     assert result["latency"]["environment"]
     again = cli(
         "sweep", photo_folder, "-o", out, *V2, "-p", "float32", "-p", "int8", "--max-size", "9MB", "-q", "--json"

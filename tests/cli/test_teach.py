@@ -76,8 +76,8 @@ def test_the_folder_that_one_stands_in(earlier: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_whose_photos_they_are(classes: list[str], photos: list[str], added: dict[str, list[str]]) -> None:
-    expected = {label: [Path(one) for one in sources] for label, sources in added.items()}
-    assert parse_added(classes, [Path(one) for one in photos]) == expected
+    expected = {label: [Path(path) for path in sources] for label, sources in added.items()}
+    assert parse_added(classes, [Path(path) for path in photos]) == expected
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,17 @@ def test_whose_photos_they_are(classes: list[str], photos: list[str], added: dic
     [
         (["a"], [], "--add 'a': no photos are given. Add them at the end, or write --add a=PHOTOS."),
         (["a="], [], "--add 'a=': no photos are given."),
-        (["a", "b"], ["p", "q"], "2 classes to add and photos (p): whose are they?"),
-        ([], ["p"], "no class to add and photos (p): whose are they?"),
+        (
+            ["a", "b"],
+            ["p", "q"],
+            "Photos are given (p), but 2 classes are given with --add. Name one class with --add CLASS",
+        ),
+        ([], ["p"], "Photos are given (p), but no class is given with --add. Name one class with --add CLASS"),
     ],
 )
 def test_photos_of_nobody(classes: list[str], photos: list[str], told: str) -> None:
     with pytest.raises(EdgeretrainError) as caught:
-        parse_added(classes, [Path(one) for one in photos])
+        parse_added(classes, [Path(path) for path in photos])
     assert told in str(caught.value)
 
 

@@ -106,7 +106,10 @@ def test_links_are_followed_but_never_in_a_circle(garden: Path, tmp_path: Path) 
     found = find_photos(garden)
     assert found.labels == ("lily", "rose", "tulip")
     assert Counter(photo.label for photo in found.photos) == {"lily": 1, "rose": 26, "tulip": 26}
-    assert "The same photo is in 2 classes: lily/far.jpg, rose/link.jpg. It can be right in one only." in found.warnings
+    assert (
+        "The same photo is in 2 classes: lily/far.jpg, rose/link.jpg. It can belong to only one of them."
+        in found.warnings
+    )
 
 
 @needs_links
@@ -178,9 +181,9 @@ def test_copies_and_small_classes_are_warned_about(garden: Path) -> None:
     put(garden / "loose.jpg", jpeg(700))
     assert find_photos(garden).warnings == (
         "Photos outside the class folders, not used: 1.",
-        "The same photo is in 2 classes: rose/r03.jpg, tulip/same.jpg. It can be right in one only.",
-        "Class 'daisy': fewer than 20 photos (19), so expect little of it.",
-        "Class 'rose': exact copies of other photos in it: 2.",
+        "The same photo is in 2 classes: rose/r03.jpg, tulip/same.jpg. It can belong to only one of them.",
+        "Class 'daisy' has fewer than 20 photos (19). Add more for a reliable model.",
+        "Class 'rose' contains exact copies of its own photos: 2.",
     )
 
 
@@ -194,7 +197,7 @@ def test_without_checks_the_classes_again(garden: Path) -> None:
     assert fewer.skipped == (*gone, Skipped("tulip/zero.jpg", "empty file"))
     assert fewer.warnings == (
         "Photos outside the class folders, not used: 1.",
-        "Class 'rose': fewer than 20 photos (19), so expect little of it.",
+        "Class 'rose' has fewer than 20 photos (19). Add more for a reliable model.",
     )
     assert found.without([]) == found
     assert fewer.without(gone) == fewer
@@ -309,8 +312,8 @@ def test_flower_photos() -> None:
     assert found.labels == ("daisy", "dandelion", "roses", "sunflowers", "tulips")
     assert not found.skipped
     digests = {photo.name.split("/")[1].split("_")[0]: photo.digest for photo in found.photos}
-    for one, other in (("14889392928", "15066430311"), ("15069459615", "15072973261")):
-        assert digests[one] == digests[other]
+    for photo, copy in (("14889392928", "15066430311"), ("15069459615", "15072973261")):
+        assert digests[photo] == digests[copy]
 
 
 # The photos of one class
@@ -337,7 +340,7 @@ def test_a_class_from_photos_and_folders(garden: Path) -> None:
         "daisy/IMG_1", *(f"daisy/r{number:02d}.jpg" for number in range(25)), "daisy/t03.jpg"
     ]  # fmt: skip
     assert {photo.label for photo in photos} == {"daisy"}
-    assert [one.name for one in skipped] == ["daisy/notes.txt"]
+    assert [photo.name for photo in skipped] == ["daisy/notes.txt"]
 
 
 def test_sources_that_will_not_do(garden: Path) -> None:

@@ -187,8 +187,8 @@ def test_both_ways_to_write_an_umlaut_fall_in_one_set() -> None:
 def test_flower_photos_copies_stay_together() -> None:
     found = find_photos(Path(os.environ["EDGERETRAIN_PHOTOS"]) / "flower_photos")
     where = {name.split("/")[1].split("_")[0]: place for name, place in places(split_photos(found)).items()}
-    for one, other in (("14889392928", "15066430311"), ("15069459615", "15072973261")):
-        assert where[one] == where[other]
+    for photo, copy in (("14889392928", "15066430311"), ("15069459615", "15072973261")):
+        assert where[photo] == where[copy]
 
 
 # What an earlier run has decided

@@ -57,9 +57,9 @@ def test_no_set_shows_ground_that_another_set_shows(surfaces: Path, percentages:
     for label in LABELS:
         boxes = [[box_of(photo) for photo in photos if photo.label == label] for photos in sets]
         for first, second in ((0, 1), (0, 2), (1, 2)):
-            for one in boxes[first]:
+            for box in boxes[first]:
                 for other in boxes[second]:
-                    assert distance(one, other) >= GAP
+                    assert distance(box, other) >= GAP
                     compared += 1
     assert compared > 500
 
@@ -124,7 +124,7 @@ def test_an_incomplete_set_is_left_alone(tmp_path: Path, gone: str) -> None:
     folder = make_surfaces(tmp_path / "photos")
     (folder / gone).unlink()
     before = contents(folder)
-    with pytest.raises(EdgeretrainError, match=r"photos: holds something else than a complete set .* Remove it"):
+    with pytest.raises(EdgeretrainError, match=r"photos: holds other files, or not all of these photos.* Remove it"):
         make_surfaces(folder)
     assert contents(folder) == before
 

@@ -16,7 +16,7 @@ from support.garden import TEXTURES, texture
 from edgeretrain.classifier import Classifier
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.serve.address import listen
-from edgeretrain.serve.app import make_app
+from edgeretrain.serve.app import AppResources, make_app
 from edgeretrain.serve.auth import Guard
 from edgeretrain.serve.live import LiveView
 from edgeretrain.serve.photos_store import PhotosStore
@@ -135,15 +135,15 @@ def served(
         source = stack.enter_context(LiveSource(lambda: device or camera.open(), name="tame"))
         live = stack.enter_context(LiveView(classifier, source, Smoother(classifier.labels, seconds=0.05, hold=0.05)))
         page = Page(listening.port, live, camera, source)
-        app = make_app(
+        resources = AppResources(
             classifier,
             live,
-            Guard(token, host=host, port=listening.port),
             model="model.int8.tflite",
             store=None if photos is None else PhotosStore(photos, classifier.labels),
-            tell=page.told.append,
-            tell_request=page.requests.append,
+            notify=page.told.append,
         )
+        guard = Guard(token, host=host, port=listening.port)
+        app = make_app(resources, guard, log_request=page.requests.append)
         thread = threading.Thread(target=run, args=(app, listening), kwargs={"stop": stop})
         thread.start()
         try:
@@ -156,7 +156,9 @@ def served(
             stop.set()
             thread.join(SECONDS)
     # The pool's idle workers end by themselves.
-    left = [one for one in set(threading.enumerate()) - before if one.is_alive() and "AnyIO" not in one.name]
+    left = [
+        thread for thread in set(threading.enumerate()) - before if thread.is_alive() and "AnyIO" not in thread.name
+    ]
     assert not left, left
 
 

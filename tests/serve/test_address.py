@@ -47,5 +47,5 @@ def test_a_port_in_use_is_told() -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.77", "no such host", "a" * 70, "300.1.1.1", "\udcff"])
 def test_an_address_of_nobody_is_told(host: str) -> None:
-    with pytest.raises(EdgeretrainError, match=r"is no address of this machine\. Use --host"):
+    with pytest.raises(EdgeretrainError, match=r"is not an address of this machine\. Use --host"):
         listen(host, 0)

@@ -130,7 +130,7 @@ def test_another_method(page: Page, method: str, path: str) -> None:
 def test_an_upload_is_classified_as_the_classifier_does(page: Page, classifier: Classifier) -> None:
     answer = page.ask("/classify", STRIPES)
     assert answer.status == 200
-    expected = {one.label: round(one.score, 4) for one in classifier(STRIPES)}
+    expected = {prediction.label: round(prediction.score, 4) for prediction in classifier(STRIPES)}
     assert dict(answer.json["scores"]) == expected
     assert answer.json["label"] == "stripes"
 
@@ -272,7 +272,12 @@ def test_uploads_while_others_look(page: Page, classifier: Classifier) -> None:
             if answer.status != 503:
                 break
             time.sleep(0.05)
-        answers.append((answer.json["scores"], [[one.label, round(one.score, 4)] for one in classifier(photo)]))
+        answers.append(
+            (
+                answer.json["scores"],
+                [[prediction.label, round(prediction.score, 4)] for prediction in classifier(photo)],
+            )
+        )
 
     threads = [threading.Thread(target=send, args=(40 + number,)) for number in range(8)]
     for thread in threads:

@@ -67,9 +67,9 @@ def start(run: Retrained, folder: Path) -> Iterator[Start]:
         return started[-1]
 
     yield go
-    for one in started:
-        one.process.kill()
-        one.process.wait(30)
+    for server in started:
+        server.process.kill()
+        server.process.wait(30)
 
 
 def test_it_serves_this_machine_and_stops_with_ctrl_c(start: Start) -> None:
@@ -108,9 +108,11 @@ def test_what_cannot_be_served_is_told_in_one_line(cli: Run, run: Retrained, fol
     cli("serve", tmp_path / "none.tflite", "--folder", folder).fails("none.tflite")
     cli("serve", model, "--folder", tmp_path / "none").fails("none", "Check the path")
     cli("serve", model, "--folder", folder, "--camera", "0").fails("--camera and --folder", "Give one")
-    cli("serve", model, "--camera", "front").fails("--camera front is no camera", "/dev/video2")
+    cli("serve", model, "--camera", "front").fails(
+        "--camera must be 0, 1, ... or a path such as /dev/video2, not 'front'"
+    )
     cli("serve", model, "--folder", folder, "--token", "short").fails("12 characters or more")
-    cli("serve", model, "--folder", folder, "--host", "192.0.2.77").fails("no address of this machine")
+    cli("serve", model, "--folder", folder, "--host", "192.0.2.77").fails("not an address of this machine")
     cli("serve", model, "--folder", folder, "--photos", put(tmp_path / "file", b"")).fails("Choose another --photos")
     with listen("127.0.0.1", 0).socket as taken:
         port = taken.getsockname()[1]

@@ -76,7 +76,7 @@ def page(room: tuple[Page, Path], browser: Browser) -> Iterator[Browser]:
     browser.wait("document.querySelector('#frame').naturalWidth > 0")
     yield browser
     # Chromium itself logs every answer of 400 and more; the page deals with those.
-    messages = [one for one in browser.console if "the server responded with a status of" not in one]
+    messages = [message for message in browser.console if "the server responded with a status of" not in message]
     assert not messages
 
 

@@ -11,7 +11,7 @@ from support.cameras import RED, PiCamera, plug, red_card
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream import sources
-from edgeretrain.stream.camera import camera_named, open_camera
+from edgeretrain.stream.camera import open_camera, parse_camera
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux's")
 ONE = {"video0": ("USB camera", 0), "video1": ("USB camera", 1)}
@@ -53,7 +53,7 @@ def refusal(camera: int | str = 0) -> str:
     ],
 )
 def test_how_a_camera_is_spelt(source: str, camera: int | str | None) -> None:
-    assert camera_named(source) == camera
+    assert parse_camera(source) == camera
 
 
 # picamera2
@@ -80,21 +80,21 @@ def test_the_second_camera_and_a_third(pi: PiCamera) -> None:
 
 def test_another_format(pi: PiCamera) -> None:
     pi.gives = "YUV420"
-    assert "it hands out pictures that cannot be used (YUV420, uint8 [72, 64])" in refusal()
+    assert "the format of its pictures is not supported (YUV420, uint8 [72, 64])" in refusal()
 
 
 def test_busy_in_picamera2(pi: PiCamera) -> None:
     pi.busy = True
     assert refusal() == (
-        "camera: picamera2 cannot open it (Failed to acquire camera). Another program may be using it: end that one "
-        "first."
+        "camera: picamera2 cannot open it (Failed to acquire camera). Another program may be using it: end that "
+        "program first."
     )
 
 
 def test_a_camera_that_hangs_is_opened_again(pi: PiCamera, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "_BACK_OFF", (0.002, 0.01))
     told: list[str] = []
-    with open_camera(tell=told.append) as source:
+    with open_camera(notify=told.append) as source:
         pi.fails = TimeoutError()
         while not told:
             source.newest(0.01)
@@ -102,7 +102,7 @@ def test_a_camera_that_hangs_is_opened_again(pi: PiCamera, monkeypatch: pytest.M
         pi.fails = None
         while len(told) < 2:
             source.newest(0.01)
-    assert told == ["camera: no picture any more (it hangs). Waiting for it to come back.", "camera: it is back."]
+    assert told == ["camera: no more pictures (it hangs). Waiting for it to come back.", "camera: it is back."]
     assert pi.closed >= 2
 
 
@@ -151,7 +151,7 @@ def test_other_layouts_of_a_webcam(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @linux
 def test_a_webcam_of_sixteen_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plug(monkeypatch, tmp_path, ONE).picture = np.zeros((48, 64), np.uint16)
-    assert refusal().startswith("camera: it hands out pictures that cannot be used (GRAY, uint16 [48, 64])")
+    assert refusal().startswith("camera: the format of its pictures is not supported (GRAY, uint16 [48, 64])")
 
 
 @linux
@@ -183,10 +183,10 @@ def test_a_busy_webcam(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     node.write_bytes(b"")
     webcam = plug(monkeypatch, tmp_path / "devices", {})
     webcam.plugged = False
-    told = f"camera:{node}: {node} cannot be opened. Another program may be using it: end that one first"
+    told = f"camera:{node}: {node} cannot be opened. Another program may be using it: end that program first"
     assert refusal(str(node)).startswith(told)
     webcam.plugged, webcam.silent = True, True  # or it opens, and nothing comes
-    assert "it was opened, but gives no picture (nothing comes from it). Another program" in refusal(str(node))
+    assert "it was opened, but sends no picture (it sends nothing). Another program" in refusal(str(node))
 
 
 def test_no_permission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_unplugged_and_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setattr(sources, "_BACK_OFF", (0.002, 0.01))
     webcam = plug(monkeypatch, tmp_path, ONE)
     told: list[str] = []
-    with open_camera(tell=told.append) as source:
+    with open_camera(notify=told.append) as source:
         webcam.plugged = False
         while not told:
             source.newest(0.01)
@@ -217,7 +217,7 @@ def test_unplugged_and_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         while len(told) < 2:
             time.sleep(0.001)
     assert told == [
-        "camera: no picture any more (nothing comes from it). Waiting for it to come back.",
+        "camera: no more pictures (it sends nothing). Waiting for it to come back.",
         "camera: it is back.",
     ]
     assert len(webcam.opened) > 2

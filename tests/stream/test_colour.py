@@ -67,7 +67,7 @@ def test_the_bytes_of_a_jpeg() -> None:
     picture = np.frombuffer(buffer.getvalue(), np.uint8)[None]
     assert opencv_layout(picture) == "JPEG"
     assert np.abs(to_rgb(picture, "JPEG", "camera").astype(int) - CARD)[:, :28].max() <= 6
-    with pytest.raises(EdgeretrainError, match="camera: it hands out damaged pictures"):
+    with pytest.raises(EdgeretrainError, match="camera: its pictures are damaged"):
         to_rgb(picture[:, :300], "JPEG", "camera")
 
 
@@ -81,7 +81,7 @@ def test_the_bytes_of_a_jpeg() -> None:
     ],
 )
 def test_what_cannot_be_used(picture: np.ndarray, told: str) -> None:
-    with pytest.raises(EdgeretrainError, match=rf"^webcam: it hands out pictures that cannot be used \(.*{told}"):
+    with pytest.raises(EdgeretrainError, match=rf"^webcam: the format of its pictures is not supported \(.*{told}"):
         to_rgb(picture, opencv_layout(picture), "webcam")
 
 

@@ -20,7 +20,7 @@ class Notes:
 
     def command(self, rest: str, seconds: float = 0.0) -> LabelCommand:
         words = [sys.executable, "-c", NOTE, str(self.path), str(seconds)]
-        return LabelCommand(f"{shlex.join(words)} {rest}", tell=self.told.append)
+        return LabelCommand(f"{shlex.join(words)} {rest}", notify=self.told.append)
 
     def lines(self, count: int, command: LabelCommand) -> list[str]:
         """What was noted, once there are so many lines and the command is done."""
@@ -81,26 +81,27 @@ def test_a_slow_command_blocks_nothing_and_only_the_last_label_waits(notes: Note
 
 def test_a_missing_command_is_told_once() -> None:
     told: list[str] = []
-    command = LabelCommand("no-such-command-here {label}", tell=told.append)
+    command = LabelCommand("no-such-command-here {label}", notify=told.append)
     for label in "abc":
         command.label(label, 0.5)
     assert told == [
-        "The command no-such-command-here '{label}': it cannot be run (No such file or directory). This is told once."
+        "The command no-such-command-here '{label}': it cannot be run (No such file or directory). This is "
+        "reported only once."
     ]
 
 
 def test_a_failing_command_is_told_once(notes: Notes) -> None:
     told: list[str] = []
-    command = LabelCommand(f"{sys.executable} -c 'raise SystemExit(3)' {{label}}", tell=told.append)
+    command = LabelCommand(f"{sys.executable} -c 'raise SystemExit(3)' {{label}}", notify=told.append)
     for label in "abc":
         command.label(label, 0.5)
         notes.lines(0, command)
-    assert len(told) == 1 and "it ended with code 3. This is told once." in told[0]
+    assert len(told) == 1 and "it ended with code 3. This is reported only once." in told[0]
 
 
 def test_a_label_with_a_nul_is_told() -> None:
     told: list[str] = []
-    LabelCommand("echo {label}", tell=told.append).label("a\0b", 0.5)
+    LabelCommand("echo {label}", notify=told.append).label("a\0b", 0.5)
     assert len(told) == 1 and "it cannot be run" in told[0]
 
 

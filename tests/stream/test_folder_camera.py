@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 from support.cameras import RED, red_card
 from support.garden import encoded, put
 
@@ -58,7 +58,7 @@ def test_as_a_live_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """The photos are taken away and come back, as a camera would."""
     monkeypatch.setattr(sources, "_BACK_OFF", (0.002, 0.01))
     told: list[str] = []
-    with open_folder(folder, fps=500, tell=told.append) as source:
+    with open_folder(folder, fps=500, notify=told.append) as source:
         assert source.name == str(folder)
         folder.rename(folder.with_name("away"))
         while not told:
@@ -66,7 +66,7 @@ def test_as_a_live_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
         folder.with_name("away").rename(folder)
         while len(told) < 2:
             source.newest(0.01)
-    assert told[0].startswith(f"{folder}: no picture any more (none of its photos can be read)")
+    assert told[0].startswith(f"{folder}: no more pictures (none of its photos can be read)")
 
 
 def test_what_is_no_camera(folder: Path, tmp_path: Path) -> None:
@@ -75,9 +75,27 @@ def test_what_is_no_camera(folder: Path, tmp_path: Path) -> None:
         FolderCamera(tmp_path / "empty")
     with pytest.raises(EdgeretrainError, match="cannot be read"):
         FolderCamera(tmp_path / "none")
-    with pytest.raises(EdgeretrainError, match="Use more than 0"):
+    with pytest.raises(EdgeretrainError, match="fps must be greater than 0, not 0"):
         FolderCamera(folder, fps=0)
     for photo in folder.iterdir():
         photo.write_bytes(b"nothing")
     with pytest.raises(CameraLost, match="none of its photos can be read"):
         FolderCamera(folder).read()
+
+
+def test_a_lossless_jpeg_is_not_drafted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow writes the whole photo into the memory of the small one when it is told to scale such a file."""
+    drafted: list[str] = []
+    draft = JpegImagePlugin.JpegImageFile.draft
+    monkeypatch.setattr(
+        JpegImagePlugin.JpegImageFile, "draft", lambda image, *given: drafted.append(image.mode) or draft(image, *given)
+    )
+    baseline = encoded(np.zeros((1000, 1500, 3), np.uint8), "JPEG")
+    put(tmp_path / "photos" / "a.jpg", baseline)
+    FolderCamera(tmp_path / "photos", fps=1000).read()
+    assert drafted == ["RGB"]
+    frame = baseline.index(b"\xff\xc0")
+    put(tmp_path / "photos" / "a.jpg", baseline[:frame] + b"\xff\xc3" + baseline[frame + 2 :])
+    with pytest.raises(CameraLost):  # it is none in truth, and cannot be decoded
+        FolderCamera(tmp_path / "photos", fps=1000).read()
+    assert drafted == ["RGB"]

@@ -16,7 +16,7 @@ from support.cameras import counting, number
 from support.garden import Run, texture
 
 from edgeretrain.classifier import Classifier
-from edgeretrain.stream.loop import Seen, classify_stream
+from edgeretrain.stream.loop import ClassifiedFrame, classify_stream
 from edgeretrain.stream.smoothing import Smoother
 from edgeretrain.stream.sources import Frame, LiveSource
 
@@ -36,57 +36,57 @@ class Model:
         return np.float32([0.25, 0.75])
 
 
-def run_stream(model: Any, source: Any, count: int, **options: Any) -> list[Seen]:
+def run_stream(model: Any, source: Any, count: int, **options: Any) -> list[ClassifiedFrame]:
     stream = classify_stream(model, source, Smoother(LABELS, hold=0), **options)
-    return [seen for seen, _ in zip(stream, range(count), strict=False)]
+    return [classified for classified, _ in zip(stream, range(count), strict=False)]
 
 
-def check(seen: list[Seen], model: Model) -> None:
-    numbers = [number(one.frame.pixels) for one in seen]
+def check(classified: list[ClassifiedFrame], model: Model) -> None:
+    numbers = [number(frame.frame.pixels) for frame in classified]
     assert numbers == sorted(set(numbers))  # each frame once, in order
     # Taken after the frame before went into the model: never older than two inferences.
-    for earlier, one in zip(model.began, seen[1:], strict=False):
-        assert one.frame.taken >= earlier - 0.002  # began is noted a moment after the frame was handed out
-    for one in seen:
-        assert 0 < one.inference <= one.latency
+    for began, frame in zip(model.began, classified[1:], strict=False):
+        assert frame.frame.taken >= began - 0.002  # began is noted a moment after the frame was handed out
+    for frame in classified:
+        assert 0 < frame.inference <= frame.latency
 
 
 def test_a_camera_faster_than_the_model() -> None:
     model = Model(0.01)
     with counting(0.001) as source:
-        seen = run_stream(model, source, 30)
-        check(seen, model)
-        assert source.frames > 2 * len(seen)  # most were passed over
+        classified = run_stream(model, source, 30)
+        check(classified, model)
+        assert source.frames > 2 * len(classified)  # most were passed over
 
 
 def test_a_camera_slower_than_the_model() -> None:
     model = Model(0.001)
     with counting(0.02) as source:
-        seen = run_stream(model, source, 20)
-    check(seen, model)
-    numbers = [number(one.frame.pixels) for one in seen]
+        classified = run_stream(model, source, 20)
+    check(classified, model)
+    numbers = [number(frame.frame.pixels) for frame in classified]
     assert len(numbers) == 20
-    assert 0 < seen[-1].fps < 60
+    assert 0 < classified[-1].fps < 60
 
 
 def test_what_is_seen(run: Run) -> None:
     photo = texture("dots", 3)
     with Classifier(run.model("int8")) as classifier:
-        (seen,) = classify_stream(classifier, [Frame(photo, 7.0, "video")], Smoother(classifier.labels, hold=0))
-        assert (seen.scores == classifier.probabilities(photo)).all()
-        assert (seen.held.scores == seen.scores).all()
-        assert seen.held.label == classifier(photo, top_k=1)[0].label
-        assert seen.frame.pixels is photo
-        assert (seen.latency, seen.fps) == (seen.inference, 0)
+        (classified,) = classify_stream(classifier, [Frame(photo, 7.0, "video")], Smoother(classifier.labels, hold=0))
+        assert (classified.scores == classifier.probabilities(photo)).all()
+        assert (classified.smoothed.scores == classified.scores).all()
+        assert classified.smoothed.label == classifier(photo, top_k=1)[0].label
+        assert classified.frame.pixels is photo
+        assert (classified.latency, classified.fps) == (classified.inference, 0)
 
 
 def test_fewer_frames_on_request() -> None:
     began = time.monotonic()
     with counting(0.001) as source:
-        seen = run_stream(Model(0), source, 6, max_fps=50)
+        classified = run_stream(Model(0), source, 6, max_fps=50)
     assert time.monotonic() - began >= 5 / 50
-    for earlier, one in itertools.pairwise(seen):
-        assert one.frame.taken - earlier.frame.taken >= 1 / 50  # and fresh: not one that lay about meanwhile
+    for earlier, later in itertools.pairwise(classified):
+        assert later.frame.taken - earlier.frame.taken >= 1 / 50  # and fresh: not one that lay about meanwhile
 
 
 def test_stop() -> None:
@@ -99,8 +99,8 @@ def test_stop() -> None:
     frames = [Frame(np.zeros((1, 1, 3), np.uint8), float(index), "video") for index in range(5)]
     stop.clear()
     answers = []
-    for seen in classify_stream(Model(0), frames, Smoother(LABELS), stop=stop):  # type: ignore[arg-type]
-        answers.append(seen)
+    for classified in classify_stream(Model(0), frames, Smoother(LABELS), stop=stop):  # type: ignore[arg-type]
+        answers.append(classified)
         stop.set()
     assert len(answers) == 1
 
@@ -134,9 +134,9 @@ def grown(classifier: Any, seconds: float, count: int) -> int:
     try:
         first = 0
         with LiveSource(lambda: _Photos(seconds), name="camera") as source:
-            stream: Iterator[Seen] = classify_stream(classifier, source, Smoother(classifier.labels))
-            for index, seen in enumerate(stream):
-                del seen
+            stream: Iterator[ClassifiedFrame] = classify_stream(classifier, source, Smoother(classifier.labels))
+            for index, classified in enumerate(stream):
+                del classified
                 if index == count // 10:
                     first = tracemalloc.get_traced_memory()[0]
                 if index == count:
@@ -172,10 +172,10 @@ def late_and_resident(model: Path, camera: float, count: int) -> tuple[int, list
     resident = []
     with Classifier(model) as classifier, LiveSource(lambda: _Photos(camera), name="c") as source:
         before = 0.0
-        for index, seen in enumerate(classify_stream(classifier, source, Smoother(classifier.labels))):
+        for index, classified in enumerate(classify_stream(classifier, source, Smoother(classifier.labels))):
             # The two inferences are this one and the one before; what is left is waiting for the processor.
-            late += seen.latency > 2 * max(seen.inference, before) + 0.005
-            before = seen.inference
+            late += classified.latency > 2 * max(classified.inference, before) + 0.005
+            before = classified.inference
             if index % 1000 == 0:
                 resident.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
             if index == count:

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.stream.smoothing import Held, Smoother
+from edgeretrain.stream.smoothing import SmoothedPrediction, Smoother
 
 A, B, C = np.eye(3, dtype=np.float32)
 LABELS = ("a", "b", "c")
 
 
-def fed(smoother: Smoother, scores: np.ndarray, start: float, end: float, fps: float) -> list[tuple[float, Held]]:
+def fed(
+    smoother: Smoother, scores: np.ndarray, start: float, end: float, fps: float
+) -> list[tuple[float, SmoothedPrediction]]:
     """The same probabilities at so many frames a second, from start until before end."""
     times = start + np.arange(round((end - start) * fps)) / fps
     return [(time, smoother.add(scores, time)) for time in times.tolist()]
@@ -23,9 +25,9 @@ def fed(smoother: Smoother, scores: np.ndarray, start: float, end: float, fps: f
 def test_a_step_follows_the_exponential(fps: float, seconds: float) -> None:
     smoother = Smoother(LABELS, seconds=seconds, hold=0)
     smoother.add(A, 100)
-    for time, held in fed(smoother, B, 100 + 1 / fps, 102, fps):
+    for time, smoothed in fed(smoother, B, 100 + 1 / fps, 102, fps):
         left = math.exp(-(time - 100) / seconds)
-        assert held.scores == pytest.approx([left, 1 - left, 0], abs=1e-6)
+        assert smoothed.scores == pytest.approx([left, 1 - left, 0], abs=1e-6)
 
 
 def test_it_does_not_depend_on_the_frame_rate() -> None:
@@ -43,9 +45,9 @@ def test_probabilities_stay_probabilities() -> None:
     random = np.random.default_rng(1)
     smoother = Smoother(LABELS, seconds=0.3)
     for index in range(200):
-        held = smoother.add(random.dirichlet([1, 1, 1]).astype(np.float32), index / 20)
-        assert held.scores.sum() == pytest.approx(1, abs=1e-5) and held.scores.min() >= 0
-        assert held.scores.dtype == np.float32
+        smoothed = smoother.add(random.dirichlet([1, 1, 1]).astype(np.float32), index / 20)
+        assert smoothed.scores.sum() == pytest.approx(1, abs=1e-5) and smoothed.scores.min() >= 0
+        assert smoothed.scores.dtype == np.float32
 
 
 def test_zero_seconds_smooth_nothing() -> None:
@@ -54,9 +56,9 @@ def test_zero_seconds_smooth_nothing() -> None:
 
 
 def test_the_first_frame_counts_in_full_but_must_hold() -> None:
-    assert Smoother(LABELS, hold=0).add(B, 5) == Held("b", 1.0, pytest.approx(B), True)
-    held = Smoother(LABELS, hold=0.5).add(B, 5)
-    assert (held.label, held.score, held.changed) == (None, 1.0, False)
+    assert Smoother(LABELS, hold=0).add(B, 5) == SmoothedPrediction("b", 1.0, pytest.approx(B), True)
+    smoothed = Smoother(LABELS, hold=0.5).add(B, 5)
+    assert (smoothed.label, smoothed.score, smoothed.changed) == (None, 1.0, False)
 
 
 def test_when_the_label_changes() -> None:
@@ -64,18 +66,18 @@ def test_when_the_label_changes() -> None:
     smoother = Smoother(LABELS, seconds=0.5, hold=0.3)
     start = fed(smoother, A, 0, 2, 1000)
     after = fed(smoother, B, 2, 4, 1000)
-    assert [time for time, held in start if held.changed] == pytest.approx([0.3], abs=0.0011)
-    (changed,) = [time for time, held in after if held.changed]
+    assert [time for time, smoothed in start if smoothed.changed] == pytest.approx([0.3], abs=0.0011)
+    (changed,) = [time for time, smoothed in after if smoothed.changed]
     assert changed == pytest.approx(2 + 0.5 * math.log(2) + 0.3, abs=0.0031)
-    assert {held.label for time, held in after if time >= changed} == {"b"}
+    assert {smoothed.label for time, smoothed in after if time >= changed} == {"b"}
 
 
 def test_a_flicker_is_not_shown() -> None:
     smoother = Smoother(LABELS, seconds=0, hold=0.25)
     fed(smoother, A, 0, 1, 10)
     for index in range(50):  # b and c in turns, never for long enough
-        held = smoother.add((B, C)[index % 2], 1 + index / 10)
-        assert (held.label, held.changed) == ("a", False)
+        smoothed = smoother.add((B, C)[index % 2], 1 + index / 10)
+        assert (smoothed.label, smoothed.changed) == ("a", False)
     # the lead of b counts from its first frame in a row
     labels = [smoother.add(B, 6 + index / 10).label for index in range(5)]
     assert labels == ["a", "a", "a", "b", "b"]
@@ -85,10 +87,10 @@ def test_rejection() -> None:
     unsure = np.float32([0.5, 0.3, 0.2])
     smoother = Smoother(LABELS, seconds=0, hold=0.15, reject_below=0.6)
     fed(smoother, A, 0, 1, 10)
-    held = [held for _, held in fed(smoother, unsure, 1, 2, 10)]
-    assert [one.label for one in held] == ["a", "a", *[None] * 8]
-    assert [one.changed for one in held] == [False, False, True, *[False] * 7]
-    assert held[0].score == held[-1].score == 0.5
+    smoothed = [prediction for _, prediction in fed(smoother, unsure, 1, 2, 10)]
+    assert [prediction.label for prediction in smoothed] == ["a", "a", *[None] * 8]
+    assert [prediction.changed for prediction in smoothed] == [False, False, True, *[False] * 7]
+    assert smoothed[0].score == smoothed[-1].score == 0.5
     assert Smoother(LABELS, hold=0, reject_below=0.5).add(unsure, 0).label == "a"  # the limit itself is enough
     assert Smoother(LABELS, hold=0, reject_below=0).add(unsure, 0).label == "a"
 
@@ -96,7 +98,9 @@ def test_rejection() -> None:
 def test_the_score_is_that_of_the_label() -> None:
     smoother = Smoother(LABELS, seconds=0, hold=1)
     fed(smoother, A, 0, 2, 10)
-    assert smoother.add(np.float32([0.25, 0.75, 0]), 2) == Held("a", 0.25, pytest.approx([0.25, 0.75, 0]), False)
+    assert smoother.add(np.float32([0.25, 0.75, 0]), 2) == SmoothedPrediction(
+        "a", 0.25, pytest.approx([0.25, 0.75, 0]), False
+    )
 
 
 def test_after_a_gap_the_past_counts_for_nothing() -> None:
@@ -119,8 +123,15 @@ def test_what_was_handed_out_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"seconds": -1}, {"hold": -0.1}, {"reject_below": 1.1}, {"seconds": math.nan}, {"hold": math.inf}]
+    ("options", "message"),
+    [
+        ({"seconds": -1}, "--smooth and --hold must be 0 seconds or more, not -1 and 0.5"),
+        ({"hold": -0.1}, "--smooth and --hold must be 0 seconds or more, not 0.5 and -0.1"),
+        ({"seconds": math.nan}, "--smooth and --hold must be 0 seconds or more"),
+        ({"hold": math.inf}, "--smooth and --hold must be 0 seconds or more"),
+        ({"reject_below": 1.1}, "--reject-below must be from 0 to 1, not 1.1"),
+    ],
 )
-def test_options_that_make_no_sense(options: dict[str, float]) -> None:
-    with pytest.raises(EdgeretrainError, match="make no sense"):
+def test_options_that_cannot_be_used(options: dict[str, float], message: str) -> None:
+    with pytest.raises(EdgeretrainError, match=message):
         Smoother(LABELS, **options)

@@ -82,13 +82,13 @@ def test_a_camera_that_cannot_be_opened() -> None:
 
 def test_a_camera_without_pictures() -> None:
     with (
-        pytest.raises(EdgeretrainError, match=r"^camera: it was opened, but no picture came within 0\.05 s\."),
+        pytest.raises(EdgeretrainError, match=r"^camera: it was opened, but sent no picture within 0\.05 s\."),
         LiveSource(lambda: CountingDevice(1), name="camera", patience=0.05),
     ):
         pass
     device = CountingDevice(0, last=0)
     with (
-        pytest.raises(EdgeretrainError, match=r"gives no picture \(that was the last\)\. Another program"),
+        pytest.raises(EdgeretrainError, match=r"sends no picture \(that was the last\)\. Another program"),
         LiveSource(lambda: device, name="camera"),
     ):
         pass
@@ -109,14 +109,14 @@ def test_a_camera_that_goes_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> N
         opened.append(CountingDevice(0.001, last=10 if not opened else 10**9))
         return opened[-1]
 
-    with LiveSource(open_device, name="camera", tell=told.append) as source:
+    with LiveSource(open_device, name="camera", notify=told.append) as source:
         deadline = time.monotonic() + 10
         while len(told) < 2 and time.monotonic() < deadline:
             source.newest(0.05)
         assert source.lost is None
         assert source.newest(1) is not None
     assert told == [
-        "camera: no picture any more (that was the last). Waiting for it to come back.",
+        "camera: no more pictures (that was the last). Waiting for it to come back.",
         "camera: it is back.",
     ]
     assert len(opened) == 6 and opened[0].closed and opened[3].closed and opened[4].closed

@@ -37,7 +37,7 @@ def shades(video: VideoFile) -> list[int]:
 
 def test_every_frame_in_order(video: Path) -> None:
     told: list[str] = []
-    assert shades(VideoFile(video, tell=told.append)) == list(range(20))
+    assert shades(VideoFile(video, notify=told.append)) == list(range(20))
     assert told == []
     with VideoFile(str(video)) as opened:
         frames = list(opened)
@@ -51,7 +51,7 @@ def test_each_n_th_frame(video: Path) -> None:
     with VideoFile(video, every=6) as opened:
         assert [frame.taken for frame in opened] == pytest.approx([0, 0.6, 1.2, 1.8], abs=0.001)
     assert shades(VideoFile(video, every=100)) == [0]
-    with pytest.raises(EdgeretrainError, match="Use 1 or more"):
+    with pytest.raises(EdgeretrainError, match="--every must be at least 1, not 0"):
         VideoFile(video, every=0)
 
 
@@ -70,9 +70,9 @@ def test_a_name_with_a_number_is_no_sequence_of_pictures(video: Path, tmp_path: 
 def test_a_video_that_was_cut_off(video: Path) -> None:
     video.write_bytes(video.read_bytes()[: video.stat().st_size * 3 // 4])
     told: list[str] = []
-    found = shades(VideoFile(video, tell=told.append))
+    found = shades(VideoFile(video, notify=told.append))
     assert found[:5] == list(range(5)) and 5 <= len(found) < 18
-    assert told == [f"{video}: it ends after {len(found)} of 20 frames: it is cut off or damaged there."]
+    assert told == [f"{video}: the video ends after {len(found)} of 20 frames. It is cut off or damaged there."]
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 100, b"RIFF\x10\0\0\0AVI LIST" + bytes(500)])

@@ -1,6 +1,6 @@
 import pytest
 
-from edgeretrain.files.printable import one_line
+from edgeretrain.files.describe import one_line
 
 
 @pytest.mark.parametrize(
