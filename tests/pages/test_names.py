@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.markdown import FOLDERS, ROOT, dotted_names, links, named_files, named_paths, pages
+from pages.markdown import FOLDERS, ROOT, dotted_names, links, named_files, named_paths, pages
 
 OTHERS = {"retrain.py", "label_image.py", "quantize_graph.py", "benchmark_litert_model.py"}
 """Scripts of other projects."""

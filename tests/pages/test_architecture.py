@@ -1,13 +1,19 @@
 """docs/architecture.md and its picture against the tree, the code, and import-linter's contract."""
 
 import importlib
+import inspect
 import re
+import sys
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import FrameType
 
 import pytest
+from cli.conftest import make_photos
 
-from tests.docs.markdown import ROOT
+from edgeretrain.cli import app
+from pages.markdown import ROOT
 
 PAGE = ROOT / "docs" / "architecture.md"
 PICTURE = ROOT / "docs" / "architecture.svg"
@@ -55,20 +61,51 @@ def test_the_rooms_stand_in_the_order_of_the_contract() -> None:
     assert heights == sorted(heights)
 
 
-def test_each_room_has_what_the_way_of_a_photo_says() -> None:
-    """Names followed by the module they are in, `list_photos` (`data/photos.py`), are there."""
-    text = PAGE.read_text("utf-8")
+def named(text: str) -> dict[str, object]:
+    """What a text names together with its module, `list_photos` (`data/photos.py`): by name; None: it is not there."""
     pairs = re.findall(r"`([\w.]+)`\s\(`([\w/]+)\.py`\)|`([\w.]+)`,\s`([\w/]+)\.py`", text)
-    places = [(first or third, second or fourth) for first, second, third, fourth in pairs]
-    assert len(places) > 20
-    missing = []
-    for name, path in places:
-        found: object = importlib.import_module(f"edgeretrain.{path.replace('/', '.')}")
+    places = {first or third: second or fourth for first, second, third, fourth in pairs}
+    found: dict[str, object] = {}
+    for name, path in places.items():
+        value: object = importlib.import_module(f"edgeretrain.{path.replace('/', '.')}")
         for part in name.split("."):
-            found = getattr(found, part, None)
-        if found is None:
-            missing.append((name, path))
-    assert not missing
+            value = getattr(value, part, None)
+        found[name] = value
+    return found
+
+
+def test_what_the_page_names_is_in_that_module() -> None:
+    names = named(PAGE.read_text("utf-8"))
+    assert len(names) > 25
+    assert [name for name, value in names.items() if value is None] == []
+
+
+def test_a_retrain_goes_the_way_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each function of a step is called, and for the first time only when those of earlier steps have been."""
+    steps = dict(re.findall(r"^(\d+)\. (.+?)(?=^\d+\. |^`teach`)", PAGE.read_text("utf-8"), re.M | re.S))
+    assert "fine-tune" in steps.pop("9")
+    step_of = {
+        inspect.unwrap(value).__code__: (int(number), name)
+        for number, text in steps.items()
+        for name, value in named(text).items()
+        if inspect.isfunction(value)
+    }
+    calls: list[tuple[int, str]] = []
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code in step_of and step_of[frame.f_code] not in calls:
+            calls.append(step_of[frame.f_code])
+
+    folders = [str(make_photos(tmp_path / "photos")), "--out", str(tmp_path / "run")]
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    try:
+        app(["retrain", *folders, "--precision", "int8", "--workers", "1", "--quiet"], standalone_mode=False)
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]  # the standard library's own default
+    assert sorted(calls) == sorted(set(step_of.values()))
+    assert [step for step, _ in calls] == sorted(step for step, _ in calls)
 
 
 def test_the_picture_shows_the_order_of_the_contract() -> None:
