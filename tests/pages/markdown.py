@@ -41,3 +41,12 @@ def dotted_names(text: str) -> set[str]:
 def links(text: str) -> set[str]:
     """Targets of links to other files, without the part after `#`."""
     return {target.split("#")[0] for target in _LINK.findall(text) if "://" not in target} - {""}
+
+
+def commands(text: str) -> list[str]:
+    """What stands behind `edgeretrain` in code: `retrain PHOTOS --precision all`."""
+    found = []
+    for block in re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.M | re.S):
+        found += re.findall(r"(?:^ *(?:\$ )?|&& |['\"])edgeretrain ([^'\"\n]+)", block, re.M)
+    outside = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
+    return found + [" ".join(span.split()) for span in re.findall(r"`edgeretrain ([^`]+)`", outside)]
