@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 import xml.etree.ElementTree as ET
+from collections import Counter
 from pathlib import Path
 from types import FrameType
 
@@ -51,8 +52,11 @@ def room(module: str) -> str:
 
 
 def test_the_list_names_every_module_once() -> None:
-    there = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.name not in NOT_LISTED]
-    assert sorted(listed()) == sorted(there)
+    there = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.name not in NOT_LISTED}
+    names = listed()
+    assert there - set(names) == set(), "add these to the list of docs/architecture.md"
+    assert set(names) - there == set(), "these are not there any more"
+    assert [name for name, times in Counter(names).items() if times > 1] == []
 
 
 def test_the_rooms_stand_in_the_order_of_the_contract() -> None:
