@@ -12,19 +12,19 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from folds import machine, table
 
 from edgeretrain.cli.options import parse_precisions
+from edgeretrain.evaluation.figures import won_and_lost
+from edgeretrain.evaluation.metrics import Evaluation
 from edgeretrain.fine_tuning import FineTuning
-from edgeretrain.fine_tuning.options import parse_layers
+from edgeretrain.fine_tuning_options import parse_layers
 from edgeretrain.options import Options
 from edgeretrain.precision import PRECISIONS, Precision
+from edgeretrain.records.training import ModelRecord, Report
 from edgeretrain.training.retrain import retrain
-
-Report = dict[str, Any]
 
 
 def main() -> None:
@@ -107,14 +107,18 @@ def rows_of(told: Sequence[Told]) -> tuple[list[str], list[list[str]]]:
     header += ["log loss, frozen", "tuned"]
     rows = []
     for split, seed, report, _, _ in told:
-        for model in report["models"]:
-            after, before = model["evaluation"], model.get("frozen", model)["evaluation"]
-            wrong = [{one["photo"] for one in each["mistakes"]} for each in (before, after)]
-            change = f"+{len(wrong[0] - wrong[1])} -{len(wrong[1] - wrong[0])}"
-            figures = [f"{100 * before['top1']:.1f}", f"{100 * after['top1']:.1f}", change]
-            figures += [f"{before['log_loss']:.3f}", f"{after['log_loss']:.3f}"]
-            rows.append([str(split), str(seed), model["precision"], str(after["photos"]), *figures])
+        for model in report.models:
+            before, after = frozen_evaluation(model), model.evaluation
+            won, lost = won_and_lost(before, after)
+            figures = [f"{100 * before.top1:.1f}", f"{100 * after.top1:.1f}", f"+{won} -{lost}"]
+            figures += [f"{before.log_loss:.3f}", f"{after.log_loss:.3f}"]
+            rows.append([str(split), str(seed), model.precision, str(after.photos), *figures])
     return header, rows
+
+
+def frozen_evaluation(model: ModelRecord) -> Evaluation:
+    """Without fine-tuning: the model's own where tuning came to nothing."""
+    return model.evaluation if model.frozen is None else model.frozen.evaluation
 
 
 def courses(told: Sequence[Told]) -> tuple[list[str], list[list[str]]]:
@@ -122,14 +126,15 @@ def courses(told: Sequence[Told]) -> tuple[list[str], list[list[str]]]:
     header += ["each training", "tuned", "tuning, s", "s an epoch", "whole run, s"]
     rows = []
     for split, seed, report, seconds, tuning_seconds in told:
-        tuned, trainings = report["fine_tuning"], report["fine_tuning"]["trainings"]
-        frozen = trainings[0]["history"][0]
-        epochs = [one["history"][-1]["epoch"] for one in trainings]
-        bests = [one["best_epoch"] for one in trainings]
-        alone = [one["history"][one["best_epoch"]]["validation_log_loss"] for one in trainings]
-        figures = [f"{100 * one['validation_top1']:.1f}" for one in (frozen, tuned)]
-        figures += [f"{frozen['validation_log_loss']:.3f}", listed(f"{loss:.3f}" for loss in alone)]
-        figures += [f"{tuned['validation_log_loss']:.3f}"]
+        tuned = report.fine_tuning
+        assert tuned is not None
+        frozen = tuned.trainings[0].history[0]
+        epochs = [training.history[-1].epoch for training in tuned.trainings]
+        bests = [training.best_epoch for training in tuned.trainings]
+        alone = [training.history[training.best_epoch].validation_log_loss for training in tuned.trainings]
+        figures = [f"{100 * verdict.validation_top1:.1f}" for verdict in (frozen, tuned)]
+        figures += [f"{frozen.validation_log_loss:.3f}", listed(f"{loss:.3f}" for loss in alone)]
+        figures += [f"{tuned.validation_log_loss:.3f}"]
         times = [f"{tuning_seconds:.0f}", f"{tuning_seconds / sum(epochs):.1f}", f"{seconds:.0f}"]
         rows.append([str(split), str(seed), listed(epochs), listed(bests), *figures, *times])
     return header, rows
@@ -142,14 +147,13 @@ def listed(values: Iterable[object]) -> str:
 def means(reports: Sequence[Report]) -> tuple[list[str], list[list[str]]]:
     header = ["precision", "frozen, %", "tuned, %", "difference", "log loss, frozen", "tuned"]
     rows = []
-    for index, first in enumerate(reports[0]["models"]):
-        models = [report["models"][index] for report in reports]
-        before = [model.get("frozen", model)["evaluation"] for model in models]
-        after = [model["evaluation"] for model in models]
-        top1 = [100 * float(np.mean([one["top1"] for one in each])) for each in (before, after)]
-        loss = [float(np.mean([one["log_loss"] for one in each])) for each in (before, after)]
+    for index, first in enumerate(reports[0].models):
+        models = [report.models[index] for report in reports]
+        both = [[frozen_evaluation(model) for model in models], [model.evaluation for model in models]]
+        top1 = [100 * float(np.mean([evaluation.top1 for evaluation in evaluations])) for evaluations in both]
+        loss = [float(np.mean([evaluation.log_loss for evaluation in evaluations])) for evaluations in both]
         figures = [f"{top1[0]:.1f}", f"{top1[1]:.1f}", f"{top1[1] - top1[0]:+.1f}", f"{loss[0]:.3f}", f"{loss[1]:.3f}"]
-        rows.append([first["precision"], *figures])
+        rows.append([first.precision, *figures])
     return header, rows
 
 

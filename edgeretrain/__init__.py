@@ -2,6 +2,7 @@
 
 >>> import edgeretrain
 >>> report = edgeretrain.retrain("photos", "run", precisions=["float32", "int8"])
+>>> report.models[0].evaluation.top1, edgeretrain.to_json(report)["models"]
 >>> edgeretrain.Classifier("run/model.int8.tflite")("photo.jpg", top_k=1)
 """
 
@@ -14,10 +15,21 @@ if TYPE_CHECKING:
     from edgeretrain.classifier import Classifier, Prediction
     from edgeretrain.fine_tuning import FineTuning
     from edgeretrain.options import Options
+    from edgeretrain.records.json_form import to_json
     from edgeretrain.training.retrain import retrain
     from edgeretrain.training.teach import teach
 
-__all__ = ["Classifier", "EdgeretrainError", "FineTuning", "Options", "Prediction", "__version__", "retrain", "teach"]
+__all__ = [
+    "Classifier",
+    "EdgeretrainError",
+    "FineTuning",
+    "Options",
+    "Prediction",
+    "__version__",
+    "retrain",
+    "teach",
+    "to_json",
+]
 
 _HOMES = {
     "Classifier": "edgeretrain.classifier",
@@ -26,6 +38,7 @@ _HOMES = {
     "Options": "edgeretrain.training.retrain",
     "retrain": "edgeretrain.training.retrain",
     "teach": "edgeretrain.training.teach",
+    "to_json": "edgeretrain.records.json_form",
 }
 
 

@@ -44,7 +44,7 @@ def textures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(textures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The default preset retrained on `textures` in all precisions. Shared: copy it to change it."""
     pytest.importorskip("ai_edge_litert")
-    from edgeretrain.training.retrain import retrain
+    from support.plain import retrain
 
     out = tmp_path_factory.mktemp("retrained") / "run"
     return Run(textures, out, retrain(textures, out, precisions=PRECISIONS, cache=cache))
@@ -54,7 +54,7 @@ def run(textures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -
 def pair(textures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """Two of the three classes of `textures` retrained, their photos gone. Shared: copy it to change it."""
     pytest.importorskip("ai_edge_litert")
-    from edgeretrain.training.retrain import retrain
+    from support.plain import retrain
 
     folder = tmp_path_factory.mktemp("pair")
     photos = folder / "photos"
@@ -68,7 +68,7 @@ def pair(textures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def taught(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The run of `pair` taught its third class. Shared: copy it to change it."""
-    from edgeretrain.training.teach import teach
+    from support.plain import teach
 
     out = tmp_path_factory.mktemp("taught") / "run"
     return Run(pair.dots, out, teach(pair.run, out, add={"dots": pair.dots}))

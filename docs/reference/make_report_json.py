@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from edgeretrain.records.benchmark import Benchmark
+from edgeretrain.records.card import Card
 from edgeretrain.records.json_form import alternatives, is_left_out, types_of
 from edgeretrain.records.sweep import Sweep
 from edgeretrain.records.training import Report
@@ -30,6 +31,10 @@ together. Change the records, not this page.
 | `report.json` | `edgeretrain retrain`, `edgeretrain teach`, into the run folder | [Report](#report) |
 | `sweep.json` | `edgeretrain sweep`, into the sweep's folder | [Sweep](#sweep) |
 | printed | `edgeretrain benchmark --json`; read again by `--compare`, `--results` | [Benchmark](#benchmark) |
+| inside every `.tflite` | `edgeretrain retrain`, `edgeretrain teach`; `inspect --json` prints it | [Card](#card) |
+
+In Python, `retrain()` and `teach()` return the Report, `sweep()` the Sweep, `benchmark()` the Benchmark.
+`edgeretrain.to_json(record)` makes plain JSON of a record; `edgeretrain.records.json_form.from_json` reads it.
 
 All are UTF-8. A script may rely on this: a key keeps its name, its type and its meaning as long as `schema` is the
 same. Keys may be added at any time, so ignore those that you do not know. A file without `schema` is of schema 1: the
@@ -38,7 +43,12 @@ first versions wrote none.
 
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null", object: "any JSON"}
 
-_FILES = (("report.json", Report), ("sweep.json", Sweep), ("edgeretrain benchmark --json", Benchmark))
+_FILES = (
+    ("`report.json`", Report),
+    ("`sweep.json`", Sweep),
+    ("`edgeretrain benchmark --json`", Benchmark),
+    ("The card in a model", Card),
+)
 
 
 class Meaning(NamedTuple):
@@ -126,7 +136,7 @@ def page() -> str:
                 continue
             seen.add(record)
             title = f"## {record.__name__}\n\n"
-            title += f"`{file}` as a whole. " if record is root else ""
+            title += f"{file} as a whole. " if record is root else ""
             table = "\n".join(("| key | type | unit | meaning |", "|---|---|---|---|", *_rows(record)))
             parts.append(f"{title}{summary(record)}\n\n{table}\n")
     return "\n".join(parts)

@@ -45,5 +45,5 @@ def demo_command(
         report = retrain(photos, run_folder, precisions=PRECISIONS, options=options, progress=progress)
     print_report(report, run_folder, as_json=as_json)
     if not as_json:
-        example = min(photo for photo, _ in photo_files(photos / report["photos"]["labels"][0]))
+        example = min(photo for photo, _ in photo_files(photos / report.photos.labels[0]))
         typer.echo(f"Next: edgeretrain classify {run_folder / 'model.int8.tflite'} {example}")

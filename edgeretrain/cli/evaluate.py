@@ -47,6 +47,8 @@ def evaluate_command(
     Example: edgeretrain evaluate flowers/model.int8.tflite new_flower_photos
     """
     from edgeretrain.evaluation.evaluate import evaluate_folder
+    from edgeretrain.records.json_form import to_json
+    from edgeretrain.records.training import SkippedPhoto
     from edgeretrain.report import render_evaluation
 
     percentages = (validation_percentage, testing_percentage) if testing_only else None
@@ -61,10 +63,9 @@ def evaluate_command(
             progress=progress,
         )
     if as_json:
-        print_json(
-            {**evaluation.as_dict(), "skipped": [{"photo": photo.name, "reason": photo.reason} for photo in skipped]}
-        )
+        left_out = [to_json(SkippedPhoto(photo=photo.name, reason=photo.reason)) for photo in skipped]
+        print_json({**to_json(evaluation), "skipped": left_out})
         return
-    print_rich(render_evaluation(evaluation.as_dict()))
+    print_rich(render_evaluation(evaluation))
     for photo in skipped:
         typer.echo(f"Skipped {photo.name}: {photo.reason}")

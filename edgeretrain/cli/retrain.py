@@ -1,8 +1,7 @@
 """`edgeretrain retrain`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,8 +37,7 @@ from edgeretrain.fine_tuning import FineTuning
 
 if TYPE_CHECKING:
     from edgeretrain.head.sgd import Sgd
-
-_SGD_OPTIONS = {"learning_rate": "--learning-rate", "batch_size": "--train-batch-size"}
+    from edgeretrain.records.training import Report
 
 
 def retrain_command(
@@ -136,11 +134,11 @@ def retrain_command(
     from edgeretrain.options import Options
     from edgeretrain.training.retrain import retrain
 
-    shared = {"learning_rate": learning_rate, "batch_size": train_batch_size}
     tuning = parse_fine_tuning(
         fine_tune,
         {
-            **shared,
+            "learning_rate": learning_rate,
+            "batch_size": train_batch_size,
             "epochs": epochs,
             "warm_up": warm_up,
             "patience": patience,
@@ -158,7 +156,7 @@ def retrain_command(
         testing_percentage=testing_percentage,
         class_weight=class_weight,
         flip_left_right=flip_left_right,
-        sgd=parse_sgd(how_many_training_steps, {} if tuning else shared),
+        sgd=parse_sgd(how_many_training_steps, None if tuning else learning_rate, None if tuning else train_batch_size),
         seed=seed,
     )
     if backbone is not None and bottleneck == "logits":
@@ -182,12 +180,12 @@ def retrain_command(
     print_report(report, run_folder, as_json=as_json)
 
 
-def parse_sgd(steps: int | None, options: Mapping[str, Any]) -> "Sgd | None":
+def parse_sgd(steps: int | None, learning_rate: float | None, batch_size: int | None) -> "Sgd | None":
     """Gradient descent as the command line describes it; None without `--how-many-training-steps`.
 
     Args:
         steps: the value of `--how-many-training-steps`.
-        options: the others, by the name of `Sgd`'s attribute; None: was not given.
+        learning_rate, batch_size: those of `--learning-rate` and `--train-batch-size`; None: was not given.
 
     Raises:
         EdgeretrainError: one of the others was given without the steps. They alone must not replace logistic
@@ -195,25 +193,30 @@ def parse_sgd(steps: int | None, options: Mapping[str, Any]) -> "Sgd | None":
     """
     from edgeretrain.head.sgd import Sgd
 
-    given = {name: value for name, value in options.items() if value is not None}
     if steps is not None:
-        return Sgd(steps=steps, **given)
-    for name in given:
-        raise EdgeretrainError(
-            f"{_SGD_OPTIONS[name]} is an option of gradient descent and of fine-tuning. Add --how-many-training-steps "
-            f"{Sgd.steps} (the default of retrain.py) or --fine-tune all, or leave it out."
+        return Sgd(
+            steps=steps,
+            learning_rate=Sgd.learning_rate if learning_rate is None else learning_rate,
+            batch_size=Sgd.batch_size if batch_size is None else batch_size,
         )
+    for option, value in (("--learning-rate", learning_rate), ("--train-batch-size", batch_size)):
+        if value is not None:
+            raise EdgeretrainError(
+                f"{option} is an option of gradient descent and of fine-tuning. Add --how-many-training-steps "
+                f"{Sgd.steps} (the default of retrain.py) or --fine-tune all, or leave it out."
+            )
     return None
 
 
-def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> None:
+def print_report(report: "Report", run_folder: Path, *, as_json: bool) -> None:
     """The outcome of a retrain, for people or for scripts."""
+    from edgeretrain.records.json_form import to_json
     from edgeretrain.report import render_table, render_tuned
 
     if as_json:
-        print_json(report)
+        print_json(to_json(report))
     else:
-        if "fine_tuning" in report:
+        if report.fine_tuning is not None:
             print_rich(render_tuned(report))
         print_rich(render_table(report))
         typer.echo(f"Models and report: {run_folder / 'report.html'}")

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from edgeretrain.cli.options import (
     separated,
 )
 from edgeretrain.errors import EdgeretrainError
+
+if TYPE_CHECKING:
+    from edgeretrain.records.sweep import Sweep
 
 _SIZES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _TIMES = {"": 1.0, "ms": 1.0, "s": 1e3, "us": 1e-3, "µs": 1e-3}
@@ -139,7 +142,7 @@ def sweep_command(
             progress=progress,
         )
     _print_sweep(result, folder, as_json=as_json)
-    if result["pick"] is None:
+    if result.pick is None:
         raise typer.Exit(1)
 
 
@@ -157,12 +160,13 @@ def parse_amount(option: str, text: str | None, units: dict[str, float], example
     return float(parts[1]) * units[parts[2].lower()]
 
 
-def _print_sweep(result: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+def _print_sweep(result: "Sweep", folder: Path, *, as_json: bool) -> None:
+    from edgeretrain.records.json_form import to_json
     from edgeretrain.report.sweep_table import render_sweep_table
     from edgeretrain.sweep.folder import PAGE_FILE
 
     if as_json:
-        print_json(result)
+        print_json(to_json(result))
         return
     print_rich(render_sweep_table(result))
     typer.echo(f"All models and the report: {folder / PAGE_FILE}")

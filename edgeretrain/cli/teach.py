@@ -66,6 +66,7 @@ def teach_command(
 
     Example: edgeretrain teach flowers --add orchids orchid_photos
     """
+    from edgeretrain.records.json_form import to_json
     from edgeretrain.report import render_table, render_taught
     from edgeretrain.training.teach import teach
 
@@ -83,7 +84,7 @@ def teach_command(
             progress=progress,
         )
     if as_json:
-        print_json(report)
+        print_json(to_json(report))
         return
     print_rich(render_taught(report))
     print_rich(render_table(report))

@@ -1,9 +1,7 @@
 """Probabilities x labels -> figures."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -78,11 +76,6 @@ class Evaluation:
     classes: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]
     mistakes: tuple[Mistake, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, as they stand in `report.json`."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples become lists
-        return plain
 
 
 def compute_metrics(

@@ -5,6 +5,6 @@
 tuned backbone files.
 """
 
-from edgeretrain.fine_tuning.options import FineTuning
+from edgeretrain.fine_tuning_options import FineTuning
 
 __all__ = ["FineTuning"]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edgeretrain.data.decoded import Pixels
 from edgeretrain.fine_tuning.augmentation import apply_look, draw_look
-from edgeretrain.fine_tuning.options import FineTuning
+from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.softmax import Rows
 
 _THREADS = 2

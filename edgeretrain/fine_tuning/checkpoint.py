@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.files.atomic import write_atomic
+from edgeretrain.records.json_form import from_json, to_json
+from edgeretrain.records.training import EpochRecord
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -26,7 +28,7 @@ class State:
         best: that average after the best epoch.
     """
 
-    history: list[dict[str, Any]]
+    history: list[EpochRecord]
     weights: Arrays
     memory: Arrays
     best: Arrays
@@ -43,7 +45,7 @@ def write_state(path: Path, state: State) -> None:
         f"{group}_{index}": one for group, members in groups.items() for index, one in enumerate(members)
     }
     content = io.BytesIO()
-    arrays["history"] = np.frombuffer(json.dumps(state.history).encode(), np.uint8)
+    arrays["history"] = np.frombuffer(json.dumps([to_json(epoch) for epoch in state.history]).encode(), np.uint8)
     np.savez(content, **arrays)
     way_out = "Free some room, or point EDGERETRAIN_CACHE to another folder."
     write_atomic(path, content.getvalue(), parents=True, way_out=way_out)
@@ -53,7 +55,7 @@ def read_state(path: Path) -> State | None:
     """The state in the file; None when there is none or it is damaged: then training starts anew."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            history = json.loads(arrays["history"].tobytes())
+            history = [from_json(EpochRecord, epoch) for epoch in json.loads(arrays["history"].tobytes())]
             groups = [
                 [arrays[f"{group}_{index}"] for index in range(sum(name.startswith(f"{group}_") for name in arrays))]
                 for group in ("weights", "memory", "best")

@@ -8,14 +8,14 @@ cropped. What several trainings have in common is what the photos teach; and the
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgeretrain.fine_tuning.checkpoint import Arrays, State
 from edgeretrain.fine_tuning.network import Network
-from edgeretrain.fine_tuning.options import FineTuning
-from edgeretrain.fine_tuning.training import Lessons, best_epoch, judge, start, train
+from edgeretrain.fine_tuning.training import Lessons, Verdict, best_epoch, judge, start, train
+from edgeretrain.fine_tuning_options import FineTuning
+from edgeretrain.records.training import EpochRecord, TrainingRecord
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Soup:
     """What the trainings came to.
 
     Attributes:
-        trainings: of each its `seed`, its `best_epoch` (0: the frozen network) and its `history`; see `train`.
+        trainings: all of them.
         averaged: the numbers of those whose best weights are in the mean, from 0; none: no training was better than
             the frozen network.
         verdict: what the validation photos say of the mean; see `judge`.
     """
 
-    trainings: list[dict[str, Any]]
+    trainings: tuple[TrainingRecord, ...]
     averaged: list[int]
-    verdict: dict[str, float]
+    verdict: Verdict
 
 
 def cook(
@@ -64,10 +64,10 @@ def cook(
             train(network, lessons, options, first, seed=options.soup * seed + number, state_file=file, done=told)
         )
     bests = [best_epoch(state.history) for state in states]
-    trainings = [
-        {"seed": options.soup * seed + number, "best_epoch": best, "history": state.history}
+    trainings = tuple(
+        TrainingRecord(seed=options.soup * seed + number, best_epoch=best, history=tuple(state.history))
         for number, (state, best) in enumerate(zip(states, bests, strict=True))
-    ]
+    )
     verdicts = [_verdict(state.history[best]) for state, best in zip(states, bests, strict=True)]
     better = [number for number, best in enumerate(bests) if best]
     if not better:
@@ -75,15 +75,15 @@ def cook(
         return Soup(trainings, [], verdicts[0])
     network.set_weights(_mean([states[number].best for number in better]))
     _, verdict = judge(network, lessons, network.head)
-    alone = min(better, key=lambda number: verdicts[number]["validation_log_loss"])
-    if verdict["validation_log_loss"] > verdicts[alone]["validation_log_loss"] + verdicts[alone]["validation_error"]:
+    alone = min(better, key=lambda number: verdicts[number].log_loss)
+    if verdict.log_loss > verdicts[alone].log_loss + verdicts[alone].error:
         network.set_weights(states[alone].best)
         better, verdict = [alone], verdicts[alone]
     return Soup(trainings, better, verdict)
 
 
-def _verdict(record: dict[str, Any]) -> dict[str, float]:
-    return {key: value for key, value in record.items() if key.startswith("validation_")}
+def _verdict(epoch: EpochRecord) -> Verdict:
+    return Verdict(epoch.validation_log_loss, epoch.validation_error, epoch.validation_top1)
 
 
 def _mean(weights: list[Arrays]) -> Arrays:

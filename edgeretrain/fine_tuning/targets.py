@@ -8,7 +8,7 @@ label would be the label once more (benchmarks/fine_tuning.md has both).
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.fine_tuning.options import FineTuning
+from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.logistic import Choice, choose_logistic, fit_logistic
 from edgeretrain.head.softmax import ClassWeight, Floats, Labels, Rows
 

@@ -1,11 +1,10 @@
 """Epoch after epoch, until the validation photos say that it is enough."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,12 @@ from edgeretrain.data.decoded import Pixels
 from edgeretrain.fine_tuning.batches import epoch_batches, mixup_shares, steps_per_epoch
 from edgeretrain.fine_tuning.checkpoint import State, read_state, write_state
 from edgeretrain.fine_tuning.network import Network
-from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.schedule import learning_rate
+from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.blend import blend, choose_blend
 from edgeretrain.head.logistic import choose_logistic
 from edgeretrain.head.softmax import ClassWeight, Floats, Head, Labels, Rows, log_loss, photo_weights
+from edgeretrain.records.training import EpochRecord
 
 _EPOCHS_AVERAGED = 2
 
@@ -47,6 +47,21 @@ class Lessons:
         return len(self.targets[0])
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What the validation photos say of a network with its head.
+
+    Attributes:
+        log_loss: nats.
+        error: standard error of that, nats.
+        top1: 0 to 1.
+    """
+
+    log_loss: float
+    error: float
+    top1: float
+
+
 def start(network: Network, lessons: Lessons, options: FineTuning) -> State:
     """Make a frozen network ready to learn, and say where every training starts.
 
@@ -55,8 +70,7 @@ def start(network: Network, lessons: Lessons, options: FineTuning) -> State:
     """
     head, frozen = judge(network, lessons)
     network.start_from(head, average_over=_EPOCHS_AVERAGED * steps_per_epoch(len(lessons.training), options.batch_size))
-    history: list[dict[str, Any]] = [{"epoch": 0, "training_loss": None, **frozen}]
-    return State(history, network.weights(), network.memory(), network.weights())
+    return State([_epoch(0, None, frozen)], network.weights(), network.memory(), network.weights())
 
 
 def train(
@@ -81,9 +95,7 @@ def train(
         done: told how many batches are done, of how many.
 
     Returns:
-        The last state. Its history is a record per epoch, from epoch 0: `epoch`, `training_loss` (nats, of the photos
-        as augmented and mixed, against their targets; None for epoch 0), `validation_log_loss`, its standard error
-        `validation_error`, `validation_top1`.
+        The last state. Its history holds every epoch, from epoch 0.
     """
     steps = steps_per_epoch(len(lessons.training), options.batch_size)
     total = options.epochs * steps
@@ -109,7 +121,7 @@ def train(
         network.set_weights(average)
         _, verdict = judge(network, lessons, network.head)
         network.set_weights(learnt)
-        history = [*state.history, {"epoch": epoch, "training_loss": round(float(np.mean(losses)), 6), **verdict}]
+        history = [*state.history, _epoch(epoch, round(float(np.mean(losses)), 6), verdict)]
         best = average if best_epoch(history) == epoch else state.best
         state = State(history, learnt, network.memory(), best)
         write_state(state_file, state)
@@ -117,22 +129,32 @@ def train(
     return state
 
 
-def best_epoch(history: list[dict[str, Any]]) -> int:
+def _epoch(number: int, training_loss: float | None, verdict: Verdict) -> EpochRecord:
+    return EpochRecord(
+        epoch=number,
+        training_loss=training_loss,
+        validation_log_loss=verdict.log_loss,
+        validation_error=verdict.error,
+        validation_top1=verdict.top1,
+    )
+
+
+def best_epoch(history: Sequence[EpochRecord]) -> int:
     """The last epoch that the validation photos cannot tell from the one with the least log loss: no more than one
     standard error from it (Breiman et al., Classification and Regression Trees, 1984, 3.4.3), and below epoch 0's.
 
     The very least of many epochs is a matter of luck when a hundred photos judge; and the later an epoch, the lower the
     learning rate.
     """
-    losses = [record["validation_log_loss"] for record in history]
+    losses = [epoch.validation_log_loss for epoch in history]
     least = int(np.argmin(losses))
-    limit = losses[least] + history[least]["validation_error"]
+    limit = losses[least] + history[least].validation_error
     return max((epoch for epoch, loss in enumerate(losses) if loss <= limit and loss < losses[0]), default=0)
 
 
-def judge(network: Network, lessons: Lessons, trained: Head | None = None) -> tuple[Head, dict[str, float]]:
+def judge(network: Network, lessons: Lessons, trained: Head | None = None) -> tuple[Head, Verdict]:
     """The head that the ordinary way fits to the training photos' bottlenecks, and what the validation photos say of
-    the network with it: `validation_log_loss`, its standard error `validation_error`, `validation_top1`.
+    the network with it.
 
     Args:
         trained: with the network; then the verdict is on the mean of both heads.
@@ -155,8 +177,8 @@ def judge(network: Network, lessons: Lessons, trained: Head | None = None) -> tu
     loss = log_loss(probabilities, expected, weights)
     each = -np.log(np.maximum(probabilities[np.arange(len(expected)), expected].astype(np.float64), 1e-7))
     spread = np.sqrt(np.average(np.square(each - loss), weights=weights))
-    return head, {
-        "validation_log_loss": round(loss, 6),
-        "validation_error": round(float(spread) / len(expected) ** 0.5, 6),
-        "validation_top1": round(float((probabilities.argmax(axis=1) == expected).mean()), 6),
-    }
+    return head, Verdict(
+        log_loss=round(loss, 6),
+        error=round(float(spread) / len(expected) ** 0.5, 6),
+        top1=round(float((probabilities.argmax(axis=1) == expected).mean()), 6),
+    )

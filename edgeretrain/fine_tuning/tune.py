@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,16 +20,24 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.fine_tuning.augmentation import DETAIL
 from edgeretrain.fine_tuning.network import Network
-from edgeretrain.fine_tuning.options import FineTuning
 from edgeretrain.fine_tuning.soup import cook
 from edgeretrain.fine_tuning.targets import soft_labels, targets
 from edgeretrain.fine_tuning.training import Lessons
 from edgeretrain.fine_tuning.unfrozen import Unfrozen
+from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.softmax import Head
 from edgeretrain.options import Options
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
 from edgeretrain.quantization.calibration import DEFAULT_COUNT, Calibration
+from edgeretrain.records.json_form import to_json
+from edgeretrain.records.training import (
+    AveragedTraining,
+    DistillationRecord,
+    DistilledBackbone,
+    FineTunedBackbone,
+    FineTuningRecord,
+)
 from edgeretrain.tflite.quiet import quiet
 from edgeretrain.version import __version__
 
@@ -115,7 +122,7 @@ class Tuner:
         """The photos that are learnt from: those of training, then those of validation."""
         return self.dataset.split.training + self.dataset.split.validation
 
-    def tune(self, frozen: Sequence[Backbone], out: Path) -> tuple[list[Backbone], Head, dict[str, Any]]:
+    def tune(self, frozen: Sequence[Backbone], out: Path) -> tuple[list[Backbone], Head, FineTuningRecord]:
         """Train, and write the tuned backbones into the folder `out`, in the precisions of the frozen ones.
 
         A training that was stopped goes on after its last finished epoch.
@@ -141,16 +148,23 @@ class Tuner:
                 folder=self.state,
                 done=partial(self.extractor.progress, f"Fine-tuning {name}"),
             )
-        told = {**asdict(tuning), "distill_from": list(tuning.distill_from)}  # as JSON has it
-        record = {"options": told, **distillation, "averaged": soup.averaged, **soup.verdict}
-        record["trainings"] = soup.trainings
-        if not soup.averaged:
+        record = FineTuningRecord(
+            options=tuning,
+            distillation=distillation,
+            averaged=tuple(soup.averaged),
+            validation_log_loss=soup.verdict.log_loss,
+            validation_error=soup.verdict.error,
+            validation_top1=soup.verdict.top1,
+            trainings=soup.trainings,
+        )
+        if not record.averaged:
             return [], network.head, record
-        averaged = [{key: soup.trainings[number][key] for key in ("seed", "best_epoch")} for number in soup.averaged]
-        precisions: list[Precision] = [one.precision for one in frozen]
+        chosen = (record.trainings[number] for number in record.averaged)
+        averaged = tuple(AveragedTraining(seed=training.seed, best_epoch=training.best_epoch) for training in chosen)
+        precisions: list[Precision] = [backbone.precision for backbone in frozen]
         backbones = write_backbones(
             name,
-            self._source({**told, "averaged": averaged}),
+            self._source(FineTunedBackbone(**vars(tuning), averaged=averaged)),
             precisions,
             calibration=self._calibration(lessons.pixels) if "int8" in precisions else None,
             out=out,
@@ -175,7 +189,7 @@ class Tuner:
         """Remove the training's state: to be called when its result is safe."""
         shutil.rmtree(self.state, ignore_errors=True)
 
-    def _lessons(self) -> tuple[Lessons, dict[str, Any]]:
+    def _lessons(self) -> tuple[Lessons, DistillationRecord | None]:
         """What is learnt from, and what the report says of the distillation."""
         photos, size = self._learnt, self._size
         # Without augmentation there are no crops to cut from larger pixels.
@@ -192,16 +206,21 @@ class Tuner:
         labels, weight = label_indices(self.dataset.labels, photos), self.options.class_weight
         classes, learnt = len(self.dataset.labels), len(self.dataset.split.training)
         training, validation = np.split(np.arange(len(photos)), [learnt])
-        soft, record = None, {}
+        soft, record = None, None
         if self.learner.distilled:
             values = np.concatenate(
                 [self.extractor.features(photos, Column(teacher)) for teacher in self.learner.distilled], axis=1
             )
             soft, choice = soft_labels(values, labels, classes, training, validation, weight)
-            record["distillation"] = {
-                "backbones": [{"preset": one.preset, "sha256": one.digest} for one in self.learner.distilled],
-                **asdict(choice),
-            }
+            record = DistillationRecord(
+                backbones=tuple(
+                    DistilledBackbone(preset=teacher.preset, sha256=teacher.digest)
+                    for teacher in self.learner.distilled
+                ),
+                l2=choice.l2,
+                validation_log_loss=choice.validation_log_loss,
+                validation_top1=choice.validation_top1,
+            )
         wanted = targets(labels, classes, self.learner.tuning, soft)
         return Lessons(pixels, detailed, labels, wanted, training, validation, weight), record
 
@@ -227,7 +246,7 @@ class Tuner:
         card = {"source": "training photos", "photos": len(drawn), "seed": self.options.seed}
         return Calibration([np.array(pixels[row]) for row in np.sort(drawn)], card)
 
-    def _source(self, fine_tuned: dict[str, Any]) -> Source:
+    def _source(self, fine_tuned: FineTunedBackbone) -> Source:
         """The tuned network, whose card says what the frozen one's said, and how it was tuned."""
         backbone, network = self.learner.backbone, self.learner.network.backbone
         card = {key: backbone.card[key] for key in _KEPT if key in backbone.card} or {
@@ -235,4 +254,4 @@ class Tuner:
             "source": {"kind": "TFLite file", "file": backbone.path.name, "sha256": backbone.digest},
         }
         parameters = int(backbone.card.get("parameters", network.parameters))
-        return Source(network, network.size, network.scaling, parameters, {**card, "fine_tuned": fine_tuned})
+        return Source(network, network.size, network.scaling, parameters, {**card, "fine_tuned": to_json(fine_tuned)})

@@ -15,6 +15,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from edgeretrain.errors import EdgeretrainError
+
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 """What `json` reads and writes."""
 
@@ -76,7 +78,7 @@ def from_json(record: type[_R], value: object) -> _R:
 
     Raises:
         NewerSchemaError: its `schema` is higher than the record's.
-        RecordError: a key is missing, or its value is of another type; the text names the key.
+        RecordError: a key is missing, or its value is of another type or refused by the record; the text names the key.
     """
     return _read_record(record, value, "")
 
@@ -115,7 +117,10 @@ def _read_record(record: type[_R], value: object, path: str) -> _R:
             raise NewerSchemaError(
                 f"{inner} is {given[_SCHEMA]}, and this edgeretrain knows no later one than {place.default}"
             )
-    return record(**given)
+    try:
+        return record(**given)
+    except EdgeretrainError as problem:  # options check themselves
+        raise RecordError(f"{path or 'the whole'} cannot be used: {problem}") from None
 
 
 def _read(hint: Any, value: object, path: str) -> Any:

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeretrain.evaluation.figures import WeakestClass
 from edgeretrain.options import Options
 from edgeretrain.precision import Precision
-from edgeretrain.records.benchmark import Environment, Measurement
+from edgeretrain.records.benchmark import Benchmark, Environment, Measurement
+
+Stage = Literal["backbone", "retrain", "latency"]
+Limit = Literal["max_size", "max_latency", "min_accuracy"]
 
 SCHEMA = 1
 """Raised when an older version can no longer read the record; see `json_form`."""
@@ -63,6 +67,36 @@ class SweepLatency:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LatencyConditions:
+    """What an earlier measurement must have in common with a later one to stand for it.
+
+    Attributes:
+        where: `this machine`, or the device's address.
+        node: the name of the machine in its network, or the device's address.
+        threads: of the interpreter.
+        runtime: the TFLite runtime that was asked for. None: the first one that is installed.
+    """
+
+    where: str
+    node: str
+    threads: int
+    runtime: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedLatency:
+    """A measurement that a later sweep in the same folder may use: `latency.json`.
+
+    Attributes:
+        conditions: how it was made.
+        measured: what was found.
+    """
+
+    conditions: LatencyConditions
+    measured: Benchmark
+
+
+@dataclass(frozen=True, kw_only=True)
 class HeldOut:
     """A model on all photos that its head had not seen when its strength was chosen: validation and test photos.
 
@@ -76,19 +110,6 @@ class HeldOut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeakestClass:
-    """The class that a model recognises worst.
-
-    Attributes:
-        label: its name.
-        recall: share of its test photos that the model gets right [0 to 1].
-    """
-
-    label: str
-    recall: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Miss:
     """A limit that a candidate does not keep.
 
@@ -98,7 +119,7 @@ class Miss:
             not measured.
     """
 
-    budget: Literal["max_size", "max_latency", "min_accuracy"]
+    budget: Limit
     by: float | None
 
 
@@ -188,7 +209,7 @@ class SweepFailure:
 
     preset: str
     precision: Precision | None
-    stage: Literal["backbone", "retrain", "latency"]
+    stage: Stage
     reason: str
 
 

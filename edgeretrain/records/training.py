@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgeretrain.evaluation.metrics import Evaluation
+from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.options import Options
 from edgeretrain.precision import Precision
 from edgeretrain.records.json_form import LEFT_OUT
@@ -49,41 +50,6 @@ class CalibrationRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FineTuningOptions:
-    """How a backbone was asked to be tuned; docs/fine-tuning.md says more.
-
-    Attributes:
-        layers: how many layers learn, counted from the bottleneck down, or `all`.
-        epochs: at most so many passes over the training photos.
-        learning_rate: of Adam, at its highest [1].
-        batch_size: photos per step.
-        warm_up: how long the learning rate rises from 0 [epochs].
-        patience: stop after so many epochs in a row without a better one.
-        augmentation: how much crops, brightness and contrast vary; 0: not at all, 1: as usual [1].
-        mirror: whether every second photo is mirrored left to right.
-        mixup: parameter of the beta distribution that the shares of two blended photos are drawn from; 0: no mixup [1].
-        label_smoothing: share of every label that is spread over all classes [0 to 1].
-        distill_from: names of the backbones that it learns from.
-        distillation: share of every label that comes from them [0 to 1].
-        soup: how many trainings.
-    """
-
-    layers: int | Literal["all"]
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    warm_up: float
-    patience: int
-    augmentation: float
-    mirror: bool
-    mixup: float
-    label_smoothing: float
-    distill_from: tuple[str, ...]
-    distillation: float
-    soup: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class AveragedTraining:
     """One of the trainings whose weights a tuned backbone is the mean of.
 
@@ -97,7 +63,7 @@ class AveragedTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FineTunedBackbone(FineTuningOptions):
+class FineTunedBackbone(FineTuning):
     """How a backbone was tuned: the options, and what they came to.
 
     Attributes:
@@ -394,7 +360,7 @@ class FineTuningRecord:
         trainings: all of them.
     """
 
-    options: FineTuningOptions
+    options: FineTuning
     distillation: DistillationRecord | None = field(default=None, metadata=LEFT_OUT)
     averaged: tuple[int, ...]
     validation_log_loss: float

@@ -1,6 +1,6 @@
 """A retrain's results: tables for the terminal, one self-contained page for the browser.
 
-Input is the report, the dict that is written to `report.json`; nothing that it holds is computed again.
+Input is the `Report` record, which `report.json` holds; nothing in it is computed again.
 """
 
 from edgeretrain.report.page import render_page

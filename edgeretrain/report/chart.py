@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from edgeretrain.evaluation.figures import Report
 from edgeretrain.evaluation.intervals import wilson
+from edgeretrain.records.training import Report
 from edgeretrain.report.label_places import Offset, place_at, place_labels
 
 WIDTH, HEIGHT = 460, 250
@@ -51,11 +51,10 @@ class Chart:
 def size_chart(report: Report) -> Chart:
     """Lay out one point per model: x is the file size from 0, y is top-1 with its 95 % interval."""
     models = [
-        (model["precision"], model["bytes"] / 1e6, model["evaluation"]["top1"], model["evaluation"]["photos"])
-        for model in report["models"]
+        (model.precision, model.bytes / 1e6, model.evaluation.top1, model.evaluation.photos) for model in report.models
     ]
     intervals = [wilson(top1, photos) for _, _, top1, photos in models]
-    largest = max(float(size) for _, size, _, _ in models)
+    largest = max(size for _, size, _, _ in models)
     x_step = round_step(largest, 6)
     x_end = x_step * math.ceil(largest * 1.02 / x_step)
     least, most = min(low for low, _ in intervals) * 100, max(high for _, high in intervals) * 100

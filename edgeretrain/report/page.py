@@ -8,20 +8,15 @@ import base64
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
-from edgeretrain.evaluation.figures import (
-    TOLERANCE,
-    Evaluation,
-    Report,
-    against_float32,
-    confusions,
-    mistaken,
-    suggested,
-    weakest_class,
-)
+from edgeretrain.evaluation.figures import Confusion, WeakestClass, confusions, weakest_class
 from edgeretrain.evaluation.intervals import wilson
+from edgeretrain.evaluation.metrics import Evaluation
+from edgeretrain.records.json_form import Json, to_json
+from edgeretrain.records.training import ModelRecord, Report
 from edgeretrain.report.chart import size_chart
+from edgeretrain.report.figures import TOLERANCE, against_float32, mistaken, suggested
 from edgeretrain.report.taught import changes, known_classes
 from edgeretrain.report.templates import read, template
 from edgeretrain.report.text import NONE, flat, percent
@@ -38,30 +33,31 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
     """The report as HTML: the same report and thumbnails give the same text.
 
     Args:
-        report: what `report.json` holds.
+        report: of a retrain or a teach.
         thumbnails: JPEG bytes by name of the photo; mistakes without one are described in words.
     """
     from markupsafe import Markup
 
     script = read("filter.js")
     mistakes = mistaken(report)
-    trainings = report.get("fine_tuning", {}).get("trainings", [])
+    trainings = report.fine_tuning.trainings if report.fine_tuning else ()
+    sets = (report.photos.training, report.photos.validation, report.photos.testing)
     pictures = {name: base64.b64encode(jpeg).decode() for name, jpeg in thumbnails.items()}
     return template("template.html").render(
         report=report,
         style=Markup(read("style.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        models=[_model(report, model) for model in report["models"]],
+        models=[_model(report, model) for model in report.models],
         ship=suggested(report),
         tolerance=round(100 * TOLERANCE),
         interval=_interval,
-        chart=size_chart(report) if len(report["models"]) > 1 else None,
+        chart=size_chart(report) if len(report.models) > 1 else None,
         classes=_classes(report),
         pictures=pictures,
         pictured=[mistake for mistake in mistakes if mistake.photo in pictures],
         unpictured=[mistake for mistake in mistakes if mistake.photo not in pictures],
-        predicted=sorted({line[1] for mistake in mistakes for line in mistake.said}),
+        predicted=sorted({answer.predicted for mistake in mistakes for answer in mistake.answers}),
         counts=_counts(report),
         changes=changes(report),
         known=known_classes(report),
@@ -70,75 +66,99 @@ def render_page(report: Report, thumbnails: Mapping[str, bytes]) -> str:
         tuned=tuned_models(report),
         curve=training_curve(report),
         trainings=trainings,
-        epochs=sum(training["history"][-1]["epoch"] for training in trainings),
-        totals={part: sum(report["photos"][part].values()) for part in ("training", "validation", "testing")},
+        epochs=sum(training.history[-1].epoch for training in trainings),
+        totals=[sum(per_class.values()) for per_class in sets],
         long_table=LONG_TABLE,
-        options=list(flat({**report["options"], **_tuning_options(report)})),
+        options=flat(_options(report)),
         card=_card(report),
     )
 
 
 def _interval(evaluation: Evaluation) -> tuple[str, str]:
-    low, high = wilson(evaluation["top1"], evaluation["photos"])
+    low, high = wilson(evaluation.top1, evaluation.photos)
     return percent(low), percent(high)
 
 
-def _model(report: Report, model: dict[str, Any]) -> dict[str, Any]:
-    evaluation = model["evaluation"]
+Matrix = list[tuple[str, list[tuple[int, str]]]]
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model, and what the page says of it besides.
+
+    Attributes:
+        interval: low and high end of the 95 % interval of top-1, percent.
+        against: see `against_float32`.
+        matrix: see `_matrix`; None: there are too many classes.
+        pairs: the most confused ones, of `all_pairs`.
+    """
+
+    record: ModelRecord
+    interval: tuple[str, str]
+    weakest: WeakestClass | None
+    against: tuple[int, int] | None
+    matrix: Matrix | None
+    pairs: list[Confusion]
+    all_pairs: int
+
+
+def _model(report: Report, model: ModelRecord) -> _Model:
+    evaluation = model.evaluation
     pairs = confusions(evaluation)
-    return {
-        **model,
-        "interval": _interval(evaluation),
-        "weakest": weakest_class(evaluation),
-        "against": against_float32(report, model),
-        "matrix": _matrix(evaluation) if len(evaluation["classes"]) <= MOST_CLASSES_IN_MATRIX else None,
-        "pairs": pairs[:MOST_PAIRS],
-        "all_pairs": len(pairs),
-    }
+    return _Model(
+        model,
+        _interval(evaluation),
+        weakest_class(evaluation),
+        against_float32(report, model),
+        _matrix(evaluation) if len(evaluation.classes) <= MOST_CLASSES_IN_MATRIX else None,
+        pairs[:MOST_PAIRS],
+        len(pairs),
+    )
 
 
-def _matrix(evaluation: Evaluation) -> list[tuple[str, list[tuple[int, str]]]]:
+def _matrix(evaluation: Evaluation) -> Matrix:
     """Per true class its label and (photos, strength of the colour) for every predicted class.
 
     The colour goes with the square root of the share of the class, so that single mistakes are seen.
     """
     return [
-        (entry["label"], [(count, f"{math.sqrt(count / max(1, sum(counts))):.2f}") for count in counts])
-        for entry, counts in zip(evaluation["classes"], evaluation["confusion"], strict=True)
+        (figures.label, [(count, f"{math.sqrt(count / max(1, sum(counts))):.2f}") for count in counts])
+        for figures, counts in zip(evaluation.classes, evaluation.confusion, strict=True)
     ]
 
 
-def _classes(report: Report) -> list[dict[str, Any]]:
-    """A row per class: its label, its test photos, and per model (precision, recall)."""
-    evaluations = [model["evaluation"]["classes"] for model in report["models"]]
+@dataclass(frozen=True)
+class _Class:
+    """A class: its test photos, and for each model (precision, recall)."""
+
+    label: str
+    photos: int
+    figures: list[tuple[float | None, float | None]]
+
+
+def _classes(report: Report) -> list[_Class]:
+    rows = zip(*(model.evaluation.classes for model in report.models), strict=True)
     return [
-        {
-            "label": row[0]["label"],
-            "photos": row[0]["photos"],
-            "figures": [(entry["precision"], entry["recall"]) for entry in row],
-        }
-        for row in zip(*evaluations, strict=True)
+        _Class(row[0].label, row[0].photos, [(figures.precision, figures.recall) for figures in row]) for row in rows
     ]
 
 
 def _counts(report: Report) -> list[tuple[str, list[int], str]]:
     """Per class: label; photos for training, validation, testing; training photos relative to the largest class."""
-    photos = report["photos"]
-    rows = [
-        (label, [photos[part].get(label, 0) for part in ("training", "validation", "testing")])
-        for label in photos["labels"]
-    ]
+    photos = report.photos
+    sets = (photos.training, photos.validation, photos.testing)
+    rows = [(label, [per_class.get(label, 0) for per_class in sets]) for label in photos.labels]
     most = max((numbers[0] for _, numbers in rows), default=0) or 1
     return [(label, numbers, f"{numbers[0] / most:.3f}") for label, numbers in rows]
 
 
 def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """Groups of (key, one value per model, or a single one where all models agree)."""
-    models = report["models"]
-    groups: list[tuple[str, list[dict[str, str]]]] = [
-        ("File", [dict(flat({key: m[key] for key in ("file", "bytes", "sha256")})) for m in models]),
-        ("Head", [dict(flat(m["head"])) for m in models]),
-        ("Backbone", [dict(flat(m["backbone"])) for m in models]),
+    models = report.models
+    groups = [
+        ("File", [_pairs({"file": model.file, "bytes": model.bytes, "sha256": model.sha256}) for model in models]),
+        ("Head", [_pairs(to_json(model.head)) for model in models]),
+        ("Backbone", [_pairs(to_json(model.backbone)) for model in models]),
     ]
     card = []
     for title, columns in groups:
@@ -150,5 +170,10 @@ def _card(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     return card
 
 
-def _tuning_options(report: Report) -> dict[str, Any]:
-    return {"fine_tune": report["fine_tuning"]["options"]} if "fine_tuning" in report else {}
+def _pairs(values: Mapping[str, Json]) -> dict[str, str]:
+    return dict(flat(values))
+
+
+def _options(report: Report) -> dict[str, Json]:
+    options = to_json(report.options)
+    return options if report.fine_tuning is None else {**options, "fine_tune": to_json(report.fine_tuning.options)}

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeretrain.files.atomic import write_atomic
+from edgeretrain.records.sweep import Candidate, Sweep
 from edgeretrain.report import sweep_chart as chart
 from edgeretrain.report.family_colours import colour_rules, colour_titles
-from edgeretrain.report.sweep_figures import Candidate, Sweep, find
+from edgeretrain.report.sweep_figures import Cost, find, on_front
 from edgeretrain.report.templates import read, template
 from edgeretrain.report.text import count
 
@@ -27,7 +28,7 @@ _LETTER = 7.2
 class _Panel:
     """One of the pictures; `dots` in the order they are drawn: the front above the others, the pick above all."""
 
-    cost: str
+    cost: Cost
     caption: str
     picture: chart.Picture
     dots: list[tuple[chart.Dot, Candidate]]
@@ -56,7 +57,7 @@ def write_pareto_svg(sweep: Sweep, folder: Path) -> list[Path]:
     Raises:
         EdgeretrainError: the file cannot be written.
     """
-    if not sweep["candidates"]:
+    if not sweep.candidates:
         return []
     write_atomic(folder / FILE, render_pareto_svg(sweep))
     return [folder / FILE]
@@ -66,12 +67,12 @@ def render_pareto_svg(sweep: Sweep) -> str:
     """The picture of a sweep with candidates: accuracy against size, and beside it against latency where measured."""
     from markupsafe import Markup
 
-    chosen = find(sweep, sweep["pick"] or sweep["nearest"])
+    chosen = find(sweep, sweep.pick or sweep.nearest)
     panels = []
     x = _MARGIN
     for cost, picture in chart.pictures(sweep, _FONT_SIZE).items():
-        dots = [(dot, sweep["candidates"][dot.row]) for dot in picture.dots]
-        dots.sort(key=lambda drawn: (drawn[1] is chosen, drawn[1]["front"][cost]))
+        dots = [(dot, sweep.candidates[dot.row]) for dot in picture.dots]
+        dots.sort(key=lambda drawn: (drawn[1] is chosen, on_front(drawn[1], cost)))
         panels.append(_Panel(cost, _caption(sweep, picture.title), picture, dots, x, _TOP))
         x += chart.WIDTH + _MARGIN
     width = x
@@ -81,7 +82,7 @@ def render_pareto_svg(sweep: Sweep) -> str:
         heading=_heading(sweep),
         panels=panels,
         frame={"left": chart.LEFT, "right": chart.RIGHT, "top": chart.TOP, "bottom": chart.BOTTOM},
-        titles=[chart.title_of(candidate) for candidate in sweep["candidates"]],
+        titles=[chart.title_of(candidate) for candidate in sweep.candidates],
         chosen=chosen,
         legend=legend,
         width=width,
@@ -90,23 +91,23 @@ def render_pareto_svg(sweep: Sweep) -> str:
 
 
 def _heading(sweep: Sweep) -> str:
-    models = f"{count(len(sweep['candidates']), 'model')} on {count(sweep['photos']['testing'], 'test photo')}"
-    pick = sweep["pick"]
-    return f"{models}, pick: {pick['preset']} {pick['precision']}" if pick else models
+    models = f"{count(len(sweep.candidates), 'model')} on {count(sweep.photos.testing, 'test photo')}"
+    pick = sweep.pick
+    return f"{models}, pick: {pick.preset} {pick.precision}" if pick else models
 
 
 def _caption(sweep: Sweep, figure: str) -> str:
-    if figure != "latency":
+    latency = sweep.latency
+    if figure != "latency" or latency is None:
         return f"Top-1 against {figure}"
-    latency = sweep["latency"]
-    machine = latency["environment"].get("machine") if latency["where"] == "this machine" else None
-    return f"Top-1 against {figure}, {machine or latency['where']}, {count(sweep['budget']['threads'], 'thread')}"
+    machine = latency.environment.machine if latency.where == "this machine" else None
+    return f"Top-1 against {figure}, {machine or latency.where}, {count(sweep.budget.threads, 'thread')}"
 
 
 def _legend(sweep: Sweep, width: int) -> list[_Entry]:
     """The entries from left to right, on as many lines as they need."""
-    colours = colour_titles(candidate["architecture"] for candidate in sweep["candidates"])
-    used = {candidate["precision"] for candidate in sweep["candidates"]}
+    colours = colour_titles(candidate.architecture for candidate in sweep.candidates)
+    used = {candidate.precision for candidate in sweep.candidates}
     wanted = [
         *((text, colour, chart.SYMBOLS["float32"]) for colour, text in colours.items()),
         *((precision, "plain", symbol) for precision, symbol in chart.SYMBOLS.items() if precision in used),
@@ -129,7 +130,7 @@ def _legend(sweep: Sweep, width: int) -> list[_Entry]:
 def _style(sweep: Sweep) -> str:
     light, dark = (dict(re.findall(r"--([a-z]+): ([^;]+);", block)) for block in _themes())
     rules = read("scatter.css") + read("pareto.css")
-    colours = colour_rules(candidate["architecture"] for candidate in sweep["candidates"])
+    colours = colour_rules(candidate.architecture for candidate in sweep.candidates)
     coloured = "".join(f"  {rule}" for rule in rules.splitlines(keepends=True) if "var(" in rule)
     dark_rules = f"@media (prefers-color-scheme: dark) {{\n{_plain(coloured, dark)}}}\n"
     return f"{_plain(rules, light)}{dark_rules}{colours}".strip()

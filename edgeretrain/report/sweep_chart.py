@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgeretrain.files.describe import one_line
+from edgeretrain.records.sweep import Candidate, Sweep
 from edgeretrain.report.chart import Tick, round_step, stepped
 from edgeretrain.report.family_colours import colour_class
 from edgeretrain.report.label_places import Box, Offset, place_labels
-from edgeretrain.report.sweep_figures import COSTS, Candidate, Sweep, is_same, short_name
+from edgeretrain.report.sweep_figures import COSTS, Cost, is_same, on_front, short_name
 
 WIDTH, HEIGHT = 580, 400
 LEFT, RIGHT, TOP, BOTTOM = 40, WIDTH - 14, 12, HEIGHT - 42
@@ -82,11 +82,12 @@ class Scales:
     y_ticks: list[float]
 
 
-def shown(sweep: Sweep, cost: str) -> list[tuple[int, Candidate, float]]:
+def shown(sweep: Sweep, cost: Cost) -> list[tuple[int, Candidate, float]]:
     """The candidates that have the figure: number, candidate, and the figure as it is shown (MB, ms)."""
-    scale = 1e-6 if cost == "size" else 1.0
-    costs = [(row, candidate, candidate[COSTS[cost]]) for row, candidate in enumerate(sweep["candidates"])]
-    return [(row, candidate, value * scale) for row, candidate, value in costs if value]
+    rows = enumerate(sweep.candidates)
+    if cost == "size":
+        return [(row, candidate, candidate.bytes * 1e-6) for row, candidate in rows]
+    return [(row, candidate, candidate.latency_ms) for row, candidate in rows if candidate.latency_ms]
 
 
 def scales(values: Sequence[float], accuracies: Sequence[float]) -> Scales:
@@ -106,13 +107,13 @@ def scales(values: Sequence[float], accuracies: Sequence[float]) -> Scales:
 
 def scales_of(sweep: Sweep, found: list[tuple[int, Candidate, float]]) -> Scales:
     """Axes for what `shown` found; they hold the whole interval of the pick, which always shows."""
-    named = sweep["pick"] or sweep["nearest"]
-    accuracies = [candidate["top1"] for _, candidate, _ in found]
-    accuracies += [end for _, candidate, _ in found if is_same(candidate, named) for end in candidate["interval"]]
+    named = sweep.pick or sweep.nearest
+    accuracies = [candidate.top1 for _, candidate, _ in found]
+    accuracies += [end for _, candidate, _ in found if is_same(candidate, named) for end in candidate.interval]
     return scales([value for _, _, value in found], accuracies)
 
 
-def pictures(sweep: Sweep, font_size: float = 12) -> dict[str, Picture]:
+def pictures(sweep: Sweep, font_size: float = 12) -> dict[Cost, Picture]:
     """A picture against size, and one against latency where any was measured.
 
     Args:
@@ -121,7 +122,7 @@ def pictures(sweep: Sweep, font_size: float = 12) -> dict[str, Picture]:
     return {cost: _picture(sweep, cost, found, font_size) for cost in COSTS if (found := shown(sweep, cost))}
 
 
-def _picture(sweep: Sweep, cost: str, found: list[tuple[int, Candidate, float]], font_size: float) -> Picture:
+def _picture(sweep: Sweep, cost: Cost, found: list[tuple[int, Candidate, float]], font_size: float) -> Picture:
     axes = scales_of(sweep, found)
 
     def x(value: float) -> float:
@@ -132,15 +133,15 @@ def _picture(sweep: Sweep, cost: str, found: list[tuple[int, Candidate, float]],
         share = (percent - axes.y_start) / (axes.y_end - axes.y_start)
         return round(min(BOTTOM, max(TOP, BOTTOM - share * (BOTTOM - TOP))), 1)  # intervals may reach further
 
-    centres = [(x(value), y(100 * candidate["top1"])) for _, candidate, value in found]
-    front = [candidate["front"][cost] for _, candidate, _ in found]
+    centres = [(x(value), y(100 * candidate.top1)) for _, candidate, value in found]
+    front = [on_front(candidate, cost) for _, candidate, _ in found]
     names = [short_name(candidate) if on else "" for (_, candidate, _), on in zip(found, front, strict=True)]
-    named = sweep["pick"] or sweep["nearest"]
+    named = sweep.pick or sweep.nearest
     first = next((index for index, (_, candidate, _) in enumerate(found) if is_same(candidate, named)), None)
     half = _LINE * font_size / 2
     kept_free: list[Box] = [(at_x - half, at_y - half, at_x + half, at_y + half) for at_x, at_y in centres]
     if first is not None:  # its interval always shows
-        low, high = (y(100 * end) for end in found[first][1]["interval"])
+        low, high = (y(100 * end) for end in found[first][1].interval)
         kept_free.append((centres[first][0] - 4, high, centres[first][0] + 4, low))
         names[first] = short_name(found[first][1])
     places = place_labels(
@@ -156,12 +157,12 @@ def _picture(sweep: Sweep, cost: str, found: list[tuple[int, Candidate, float]],
     )
     dots = []
     for (row, candidate, _), (at_x, at_y), name, place in zip(found, centres, names, places, strict=True):
-        low, high = candidate["interval"]
+        low, high = candidate.interval
         dots.append(
             Dot(
                 row,
-                colour_class(candidate["architecture"]),
-                SYMBOLS.get(candidate["precision"], SYMBOLS["float32"]),
+                colour_class(candidate.architecture),
+                SYMBOLS.get(candidate.precision, SYMBOLS["float32"]),
                 at_x,
                 at_y,
                 whisker(at_x, axes, y(100 * low), y(100 * high), 100 * low, 100 * high),
@@ -169,10 +170,10 @@ def _picture(sweep: Sweep, cost: str, found: list[tuple[int, Candidate, float]],
                 *(place or (None, None, "")),
             )
         )
-    budget = sweep["budget"]
-    limit = budget["max_size" if cost == "size" else "max_latency"]
-    limit = limit / 1e6 if limit and cost == "size" else limit
-    asked = None if budget["min_accuracy"] is None else 100 * budget["min_accuracy"]
+    budget = sweep.budget
+    size = None if budget.max_size is None else budget.max_size / 1e6
+    limit = size if cost == "size" else budget.max_latency
+    asked = None if budget.min_accuracy is None else 100 * budget.min_accuracy
     return Picture(
         "file size" if cost == "size" else "latency",
         "MB" if cost == "size" else "ms",
@@ -203,20 +204,19 @@ def line_path(centres: Sequence[tuple[float, float]]) -> str:
 
 def title_of(candidate: Candidate) -> str:
     """The details of a point, line by line."""
-    low, high = candidate["interval"]
-    right = round(candidate["top1"] * candidate["test_photos"])
+    low, high = candidate.interval
+    right = round(candidate.top1 * candidate.test_photos)
     lines = [
-        f"{candidate['preset']} {candidate['precision']}",
-        f"top-1 {100 * candidate['top1']:.1f} % ({right:,} of {candidate['test_photos']:,} photos)",
+        f"{candidate.preset} {candidate.precision}",
+        f"top-1 {100 * candidate.top1:.1f} % ({right:,} of {candidate.test_photos:,} photos)",
         f"95 % interval {100 * low:.1f} to {100 * high:.1f} %",
-        f"{candidate['bytes']:,} bytes, {candidate['macs'] / 1e6:.1f} M MACs",
+        f"{candidate.bytes:,} bytes, {candidate.macs / 1e6:.1f} M MACs",
     ]
-    latency: dict[str, Any] | None = candidate["latency"]
-    if candidate["latency_ms"] is not None:
-        spread = f", p90 {latency['inference_ms']['p90']:.2f}" if latency and "inference_ms" in latency else ""
-        lines.append(f"{candidate['latency_ms']:.2f} ms{spread}")
-    elif candidate["latency_error"]:
+    if candidate.latency_ms is not None:
+        spread = f", p90 {candidate.latency.inference_ms.p90:.2f}" if candidate.latency else ""
+        lines.append(f"{candidate.latency_ms:.2f} ms{spread}")
+    elif candidate.latency_error:
         lines.append("latency could not be measured")
-    if weakest := candidate["weakest"]:
-        lines.append(f"weakest class {weakest['label']}, recall {100 * weakest['recall']:.1f} %")
+    if weakest := candidate.weakest:
+        lines.append(f"weakest class {weakest.label}, recall {100 * weakest.recall:.1f} %")
     return "\n".join(map(one_line, lines))  # an SVG with a control character in it does not open

@@ -1,54 +1,59 @@
 """What the table, the page and the picture of a sweep all say: short names, misses and budgets in words."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Literal
 
 from edgeretrain.backbone.presets import BUILDABLE
+from edgeretrain.records.sweep import Candidate, ChosenModel, Miss, Sweep
 
-Sweep = dict[str, Any]
-Candidate = dict[str, Any]
+Cost = Literal["size", "latency"]
 
-COSTS = {"size": "bytes", "latency": "latency_ms"}
-"""The two pictures, and the candidate's figure that each shows accuracy against."""
+COSTS: tuple[Cost, ...] = ("size", "latency")
+"""The two pictures: accuracy against the file's size, and against the latency."""
+
+
+def on_front(candidate: Candidate, cost: Cost) -> bool:
+    """Whether the candidate is on the Pareto front of this picture."""
+    return candidate.front.size if cost == "size" else candidate.front.latency
 
 
 def short_name(candidate: Candidate) -> str:
     """`V2 0.35/128 int8`; for an own backbone its name: `garden int8`."""
-    preset = BUILDABLE.get(candidate["preset"])
-    return f"{preset.short_name if preset else candidate['preset']} {candidate['precision']}"
+    preset = BUILDABLE.get(candidate.preset)
+    return f"{preset.short_name if preset else candidate.preset} {candidate.precision}"
 
 
-def is_same(candidate: Candidate, named: dict[str, Any] | None) -> bool:
+def is_same(candidate: Candidate, named: ChosenModel | None) -> bool:
     """Whether this is the candidate that the pick or the nearest miss names."""
-    return named is not None and all(candidate[key] == named[key] for key in ("preset", "precision"))
+    return named is not None and (candidate.preset, candidate.precision) == (named.preset, named.precision)
 
 
-def find(sweep: Sweep, named: dict[str, Any] | None) -> Candidate | None:
+def find(sweep: Sweep, named: ChosenModel | None) -> Candidate | None:
     """The candidate that the pick or the nearest miss names."""
-    return next((candidate for candidate in sweep["candidates"] if is_same(candidate, named)), None)
+    return next((candidate for candidate in sweep.candidates if is_same(candidate, named)), None)
 
 
-def miss_text(miss: dict[str, Any]) -> str:
+def miss_text(miss: Miss) -> str:
     """How far a candidate is from one limit, in short: `size x1.73`, `latency x2.10`, `top-1 -3.1`."""
-    name = {"max_size": "size", "max_latency": "latency", "min_accuracy": "top-1"}[miss["budget"]]
-    if miss["by"] is None:
+    name = {"max_size": "size", "max_latency": "latency", "min_accuracy": "top-1"}[miss.budget]
+    if miss.by is None:
         return f"{name} unknown"
-    if miss["budget"] == "min_accuracy":
-        return f"{name} -{100 * miss['by']:.1f}"
-    return f"{name} x{miss['by']:.2f}" if miss["by"] < 9.995 else f"{name} x{miss['by']:.1f}"
+    if miss.budget == "min_accuracy":
+        return f"{name} -{100 * miss.by:.1f}"
+    return f"{name} x{miss.by:.2f}" if miss.by < 9.995 else f"{name} x{miss.by:.1f}"
 
 
 def budget_text(sweep: Sweep) -> str:
     """The limits as one phrase; empty without any."""
-    budget = sweep["budget"]
+    budget = sweep.budget
     limits = []
-    if budget["max_size"] is not None:
-        limits.append(f"at most {budget['max_size']:,} bytes")
-    if budget["max_latency"] is not None:
-        threads = f"{budget['threads']} thread" + ("" if budget["threads"] == 1 else "s")
-        limits.append(f"at most {budget['max_latency']:g} ms ({threads}, {budget['device'] or 'this machine'})")
-    if budget["min_accuracy"] is not None:
-        limits.append(f"at least {100 * budget['min_accuracy']:g} % top-1")
+    if budget.max_size is not None:
+        limits.append(f"at most {budget.max_size:,} bytes")
+    if budget.max_latency is not None:
+        threads = f"{budget.threads} thread" + ("" if budget.threads == 1 else "s")
+        limits.append(f"at most {budget.max_latency:g} ms ({threads}, {budget.device or 'this machine'})")
+    if budget.min_accuracy is not None:
+        limits.append(f"at least {100 * budget.min_accuracy:g} % top-1")
     return ", ".join(limits)
 
 
@@ -62,10 +67,10 @@ def failures(sweep: Sweep) -> Iterator[tuple[str, str, list[str]]]:
         what is missing (see STAGES), the reason, and the models it is true of (`preset` or `preset (precisions)`).
     """
     grouped: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for failure in sweep["failed"]:
-        reason = failure["reason"].removeprefix(f"{failure['preset']}: ")
-        presets = grouped.setdefault((failure["stage"], reason), {})
-        presets.setdefault(failure["preset"], []).extend([failure["precision"]] if failure["precision"] else [])
+    for failure in sweep.failed:
+        reason = failure.reason.removeprefix(f"{failure.preset}: ")
+        presets = grouped.setdefault((failure.stage, reason), {})
+        presets.setdefault(failure.preset, []).extend([failure.precision] if failure.precision else [])
     for (stage, reason), presets in grouped.items():
         models = [f"{preset} ({', '.join(names)})" if names else preset for preset, names in presets.items()]
         yield STAGES.get(stage, stage), reason, models

@@ -7,9 +7,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgeretrain.evaluation.figures import Evaluation, Report, confusions, weakest_class
+from edgeretrain.evaluation.figures import confusions, weakest_class
 from edgeretrain.evaluation.intervals import wilson
+from edgeretrain.evaluation.metrics import Evaluation
 from edgeretrain.files.describe import one_line
+from edgeretrain.records.training import Report
 from edgeretrain.report.text import count, percent
 
 MOST_CLASSES_IN_MATRIX = 12
@@ -28,15 +30,15 @@ def render_table(report: Report) -> RenderableType:
     for header in ("precision", "bytes", "top-1\n%", "95 %\ninterval", "top-3\n%", "% same\nfloat32"):
         table.add_column(header, justify="left" if header == "precision" else "right", no_wrap=True)
     table.add_column("weakest class,\nits recall %", no_wrap=True)
-    for model in report["models"]:
-        evaluation = model["evaluation"]
+    for model in report.models:
+        evaluation = model.evaluation
         table.add_row(
-            model["precision"],
-            f"{model['bytes']:,}",
-            Text(percent(evaluation["top1"]), style="bold"),
+            model.precision,
+            f"{model.bytes:,}",
+            Text(percent(evaluation.top1), style="bold"),
             interval(evaluation),
-            percent(evaluation["top3"]),
-            percent(evaluation["agreement_with_float32"]),
+            percent(evaluation.top3),
+            percent(evaluation.agreement_with_float32),
             _weakest(evaluation),
         )
     return Group(table, *_notes(report))
@@ -50,7 +52,7 @@ def render_evaluation(evaluation: Evaluation) -> RenderableType:
     """
     parts: list[RenderableType] = [_summary(evaluation), _classes(evaluation)]
     pairs = confusions(evaluation)
-    if len(evaluation["classes"]) <= MOST_CLASSES_IN_MATRIX:
+    if len(evaluation.classes) <= MOST_CLASSES_IN_MATRIX:
         parts += [Text("\nConfusion (rows: true class, columns: predicted)\n"), _matrix(evaluation)]
     elif pairs:
         parts.append(Text(f"\nMost confused, {min(_MOST_PAIRS, len(pairs))} of {count(len(pairs), 'pair')}\n"))
@@ -67,7 +69,7 @@ def render_evaluation(evaluation: Evaluation) -> RenderableType:
 
 def interval(evaluation: Evaluation) -> str:
     """The 95 % interval of top-1, percent: `83.8-95.2`."""
-    low, high = wilson(evaluation["top1"], evaluation["photos"])
+    low, high = wilson(evaluation.top1, evaluation.photos)
     return f"{percent(low)}-{percent(high)}"
 
 
@@ -89,34 +91,36 @@ def new_table() -> Table:
 
 def _weakest(evaluation: Evaluation) -> Text:
     weakest = weakest_class(evaluation)
-    return Text("-") if weakest is None else Text.assemble(f"{percent(weakest[1]):>5} ", plain(weakest[0], 16))
+    return Text("-") if weakest is None else Text.assemble(f"{percent(weakest.recall):>5} ", plain(weakest.label, 16))
 
 
 def _notes(report: Report) -> Iterable[RenderableType]:
-    photos = report["photos"]
-    tested, trained, validated = (sum(photos[part].values()) for part in ("testing", "training", "validation"))
+    photos = report.photos
+    tested, trained, validated = (
+        sum(per_class.values()) for per_class in (photos.testing, photos.training, photos.validation)
+    )
     yield Text(
         f"\nTested on {count(tested, 'photo')} that no model was trained on "
-        f"({trained:,} for training, {validated:,} for validation, {len(photos['labels']):,} classes)."
+        f"({trained:,} for training, {validated:,} for validation, {len(photos.labels):,} classes)."
     )
-    skipped = photos["skipped"]
+    skipped = photos.skipped
     if skipped:
         yield Text(f"Skipped {count(len(skipped), 'photo')}:")
         for photo in skipped[:_MOST_SKIPPED]:
-            yield Text.assemble("  ", plain(photo["photo"]), ": ", plain(photo["reason"]))
+            yield Text.assemble("  ", plain(photo.photo), ": ", plain(photo.reason))
         if len(skipped) > _MOST_SKIPPED:
             yield Text(f"  and {len(skipped) - _MOST_SKIPPED:,} more, all in report.json.")
-    for warning in photos["warnings"]:
+    for warning in photos.warnings:
         yield Text.assemble(("Warning: ", "yellow"), plain(warning))
 
 
 def _summary(evaluation: Evaluation) -> Text:
-    agreement = evaluation.get("agreement_with_float32")
+    agreement = evaluation.agreement_with_float32
     return Text.assemble(
-        f"{count(evaluation['photos'], 'photo')}: top-1 ",
-        (f"{percent(evaluation['top1'])} %", "bold"),
-        f" (95 % interval {interval(evaluation)}), top-3 {percent(evaluation['top3'])} %,\n",
-        f"log loss {evaluation['log_loss']:.3f}, calibration error {percent(evaluation['calibration_error'])} %",
+        f"{count(evaluation.photos, 'photo')}: top-1 ",
+        (f"{percent(evaluation.top1)} %", "bold"),
+        f" (95 % interval {interval(evaluation)}), top-3 {percent(evaluation.top3)} %,\n",
+        f"log loss {evaluation.log_loss:.3f}, calibration error {percent(evaluation.calibration_error)} %",
         "" if agreement is None else f", same answer as float32 {percent(agreement)} %",
         ".\n",
     )
@@ -127,9 +131,9 @@ def _classes(evaluation: Evaluation) -> Table:
     table.add_column("class", no_wrap=True)
     for header in ("photos", "precision %", "recall %"):
         table.add_column(header, justify="right", no_wrap=True)
-    for entry in evaluation["classes"]:
+    for figures in evaluation.classes:
         table.add_row(
-            plain(entry["label"], 44), f"{entry['photos']:,}", percent(entry["precision"]), percent(entry["recall"])
+            plain(figures.label, 44), f"{figures.photos:,}", percent(figures.precision), percent(figures.recall)
         )
     return table
 
@@ -138,14 +142,14 @@ def _matrix(evaluation: Evaluation) -> Table:
     table = new_table()
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("class", no_wrap=True)
-    for column in range(len(evaluation["classes"])):
+    for column in range(len(evaluation.classes)):
         table.add_column(str(column + 1), justify="right", no_wrap=True)
-    digits = max(len(f"{number:,}") for counts in evaluation["confusion"] for number in counts)
-    room = max(8, min(28, 76 - len(evaluation["classes"]) * (max(2, digits) + 2)))  # so that 80 columns hold it
-    for row, (entry, counts) in enumerate(zip(evaluation["classes"], evaluation["confusion"], strict=True)):
+    digits = max(len(f"{number:,}") for counts in evaluation.confusion for number in counts)
+    room = max(8, min(28, 76 - len(evaluation.classes) * (max(2, digits) + 2)))  # so that 80 columns hold it
+    for row, (figures, counts) in enumerate(zip(evaluation.classes, evaluation.confusion, strict=True)):
         cells = [
             Text(f"{number:,}" if number else ".", style="bold" if row == column else "red" if number else "dim")
             for column, number in enumerate(counts)
         ]
-        table.add_row(str(row + 1), plain(entry["label"], room), *cells)
+        table.add_row(str(row + 1), plain(figures.label, room), *cells)
     return table

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+
+from edgeretrain.records.json_form import Json
 
 NONE = "–"
 """What a page says where there is no figure. Terminals get a hyphen: not all of them have dashes."""
@@ -23,7 +24,7 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def flat(mapping: Mapping[str, Json], prefix: str = "") -> list[tuple[str, str]]:
     """(key, value) pairs as text; keys of nested mappings are joined with dots."""
     pairs: list[tuple[str, str]] = []
     for key, value in mapping.items():
@@ -34,7 +35,7 @@ def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return pairs
 
 
-def _text(value: Any) -> str:
+def _text(value: Json) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or value is None:

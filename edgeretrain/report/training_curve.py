@@ -1,8 +1,9 @@
 """How fine-tuning went, epoch after epoch, as coordinates for an inline SVG."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeretrain.evaluation.figures import Report
+from edgeretrain.records.training import EpochRecord, Report
 from edgeretrain.report.chart import Tick, round_step, stepped
 
 WIDTH, HEIGHT = 460, 220
@@ -45,19 +46,19 @@ class Curve:
 
 def training_curve(report: Report) -> Curve | None:
     """Lay out the training loss and the validation log loss over the epochs; None when nothing was trained."""
-    if "fine_tuning" not in report:
+    tuning = report.fine_tuning
+    if tuning is None:
         return None
-    tuning = report["fine_tuning"]
-    histories = [training["history"] for training in tuning["trainings"]]
+    histories = [training.history for training in tuning.trainings]
     series = {
-        name: [[(epoch["epoch"], epoch[key]) for epoch in history if epoch[key] is not None] for history in histories]
-        for name, key in (("validation", "validation_log_loss"), ("training", "training_loss"))
+        "validation": [[(epoch.epoch, epoch.validation_log_loss) for epoch in history] for history in histories],
+        "training": [_training_losses(history) for history in histories],
     }
     values = [loss for curves in series.values() for points in curves for _, loss in points]
-    mean = len(tuning["averaged"]) > 1
+    mean = len(tuning.averaged) > 1
     if mean:
-        values.append(tuning["validation_log_loss"])
-    epochs = max(history[-1]["epoch"] for history in histories)
+        values.append(tuning.validation_log_loss)
+    epochs = max(history[-1].epoch for history in histories)
     step = round_step(max(max(values) - min(values), 0.01), 5)
     low, high = step * (min(values) // step), step * -(-max(values) // step)
     high = max(high, low + step)
@@ -68,7 +69,7 @@ def training_curve(report: Report) -> Curve | None:
         x = _LEFT + epoch / epochs * (right - _LEFT)
         return round(x, 1), round(bottom - (loss - low) / (high - low) * (bottom - _TOP), 1)
 
-    def joined(points: list[tuple[float, float]]) -> str:
+    def joined(points: Sequence[tuple[float, float]]) -> str:
         return " ".join(f"{x},{y}" for x, y in (place(*point) for point in points))
 
     ends = [sum(place(*points[-1])[1] for points in curves) / len(curves) for curves in series.values()]
@@ -79,7 +80,7 @@ def training_curve(report: Report) -> Curve | None:
         Line(name, [joined(points) for points in curves], right + 8, round(end, 1))
         for (name, curves), end in zip(series.items(), ends, strict=True)
     ]
-    bests = [(tuning["trainings"][number]["best_epoch"], histories[number]) for number in tuning["averaged"]]
+    bests = [(tuning.trainings[number].best_epoch, histories[number]) for number in tuning.averaged]
     return Curve(
         WIDTH,
         HEIGHT,
@@ -89,7 +90,12 @@ def training_curve(report: Report) -> Curve | None:
         [Tick(place(epoch, low)[0], f"{epoch:g}") for epoch in stepped(0, epochs // x_step * x_step, x_step)],
         [Tick(place(0, loss)[1], f"{loss:g}") for loss in stepped(low, high, step)],
         lines,
-        [place(best, history[best]["validation_log_loss"]) for best, history in bests]
-        or [place(0, histories[0][0]["validation_log_loss"])],
-        place(epochs, tuning["validation_log_loss"]) if mean else None,
+        [place(best, history[best].validation_log_loss) for best, history in bests]
+        or [place(0, histories[0][0].validation_log_loss)],
+        place(epochs, tuning.validation_log_loss) if mean else None,
     )
+
+
+def _training_losses(history: Sequence[EpochRecord]) -> list[tuple[int, float]]:
+    """(epoch, training loss) of each epoch that has one: not the frozen network's."""
+    return [(epoch.epoch, epoch.training_loss) for epoch in history if epoch.training_loss is not None]

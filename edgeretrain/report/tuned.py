@@ -1,12 +1,13 @@
 """What fine-tuning did: frozen against tuned for each precision, and how the training went, in words."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edgeretrain.evaluation.figures import Report
+from edgeretrain.evaluation.figures import won_and_lost
+from edgeretrain.evaluation.metrics import Evaluation
+from edgeretrain.records.training import Report
 from edgeretrain.report.table import new_table
 from edgeretrain.report.text import percent
 
@@ -20,56 +21,44 @@ class Tuned:
     """
 
     precision: str
-    before: dict[str, Any]
-    after: dict[str, Any]
+    before: Evaluation
+    after: Evaluation
     won: int
     lost: int
 
 
 def tuned_models(report: Report) -> list[Tuned]:
     """In the report's order; none when nothing was tuned, or tuning came to nothing."""
-    rows = []
-    for model in report["models"]:
-        if "frozen" not in model:
-            continue
-        before, after = model["frozen"]["evaluation"], model["evaluation"]
-        wrong_before, wrong_after = (
-            {mistake["photo"] for mistake in evaluation["mistakes"]} for evaluation in (before, after)
-        )
-        rows.append(
-            Tuned(
-                model["precision"],
-                before,
-                after,
-                len(wrong_before - wrong_after),
-                len(wrong_after - wrong_before),
-            )
-        )
-    return rows
+    pairs = [
+        (model.precision, model.frozen.evaluation, model.evaluation)
+        for model in report.models
+        if model.frozen is not None
+    ]
+    return [Tuned(precision, before, after, *won_and_lost(before, after)) for precision, before, after in pairs]
 
 
 def verdict(report: Report) -> str:
     """How the training went, in one sentence; "" when there was none."""
-    if "fine_tuning" not in report:
+    tuning = report.fine_tuning
+    if tuning is None:
         return ""
-    tuning = report["fine_tuning"]
-    trainings = tuning["trainings"]
-    length = _length([training["history"][-1]["epoch"] for training in trainings], tuning["options"]["epochs"])
+    trainings = tuning.trainings
+    length = _length([training.history[-1].epoch for training in trainings], tuning.options.epochs)
     times = f"{len(trainings)} times " if len(trainings) > 1 else ""
-    before = trainings[0]["history"][0]["validation_log_loss"]
-    if not tuning["averaged"]:
-        least = min(epoch["validation_log_loss"] for training in trainings for epoch in training["history"][1:])
+    before = trainings[0].history[0].validation_log_loss
+    if not tuning.averaged:
+        least = min(epoch.validation_log_loss for training in trainings for epoch in training.history[1:])
         return (
             f"Fine-tuning, {times}{length}, did not beat the frozen backbone on the validation photos (log loss "
             f"{before:.3f}, at best {least:.3f}): these are the frozen models"
         )
-    after = f"the validation log loss was {tuning['validation_log_loss']:.3f} (frozen: {before:.3f}"
-    chosen = [trainings[number] for number in tuning["averaged"]]
-    bests = [str(training["best_epoch"]) for training in chosen]
+    after = f"the validation log loss was {tuning.validation_log_loss:.3f} (frozen: {before:.3f}"
+    chosen = [trainings[number] for number in tuning.averaged]
+    bests = [str(training.best_epoch) for training in chosen]
     if len(chosen) == 1:
-        which = f" of training {tuning['averaged'][0] + 1}" if len(trainings) > 1 else ""
+        which = f" of training {tuning.averaged[0] + 1}" if len(trainings) > 1 else ""
         return f"Fine-tuned {times}for {length}; best after epoch {bests[0]}{which}, where {after})"
-    alone = [f"{run['history'][run['best_epoch']]['validation_log_loss']:.3f}" for run in chosen]
+    alone = [f"{training.history[training.best_epoch].validation_log_loss:.3f}" for training in chosen]
     some = f"{len(chosen)} of " if len(chosen) < len(trainings) else ""
     return (
         f"Fine-tuned {times}for {length}; the weights of {some}these trainings, after their best epochs "
@@ -90,13 +79,13 @@ def _listed(words: list[str]) -> str:
 
 def distilled(report: Report) -> str:
     """What was distilled from, in one sentence; "" without distillation."""
-    distillation = report.get("fine_tuning", {}).get("distillation")
-    if not distillation:
+    distillation = report.fine_tuning.distillation if report.fine_tuning else None
+    if distillation is None:
         return ""
-    names = " and ".join(teacher["preset"] for teacher in distillation["backbones"])
+    names = " and ".join(teacher.preset for teacher in distillation.backbones)
     return (
         f"It also learnt what {names} make of the training photos; a head on their bottlenecks has "
-        f"{percent(distillation['validation_top1'])} % of the validation photos right"
+        f"{percent(distillation.validation_top1)} % of the validation photos right"
     )
 
 
@@ -116,11 +105,11 @@ def render_tuned(report: Report) -> RenderableType:
     for model in models:
         table.add_row(
             model.precision,
-            percent(model.before["top1"]),
-            percent(model.after["top1"]),
+            percent(model.before.top1),
+            percent(model.after.top1),
             f"+{model.won} -{model.lost}",
-            f"{model.before['log_loss']:.3f}",
-            f"{model.after['log_loss']:.3f}",
+            f"{model.before.log_loss:.3f}",
+            f"{model.after.log_loss:.3f}",
         )
     sentences = Text("".join(f"{line}.\n" for line in (verdict(report), distilled(report)) if line))
     return Group(sentences, table, Text("")) if models else sentences

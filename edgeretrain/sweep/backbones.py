@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatch
-from typing import Any
 
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones, own_names, status
 from edgeretrain.backbone.families import FAMILIES
@@ -11,12 +10,10 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.download import NoConnection
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
+from edgeretrain.records.sweep import Stage, SweepFailure
 
 SMALL = tuple(f"{family.name}*" for family in FAMILIES if family.small)
 """What a sweep tries when it is not told which: the presets of the families that are meant for phones and boards."""
-
-Failure = dict[str, Any]
-"""`{"preset", "precision" (None: all that were asked for), "stage", "reason"}`."""
 
 _NO_TENSORFLOW = (
     'it is neither bundled nor built yet, and building needs TensorFlow: pip install "edgeretrain[tensorflow]"'
@@ -51,10 +48,10 @@ def select_presets(patterns: Sequence[str]) -> list[str]:
 
 def gather_backbones(
     presets: Sequence[str], precisions: Sequence[Precision], *, progress: Progress
-) -> tuple[dict[str, list[Backbone]], list[Failure]]:
+) -> tuple[dict[str, list[Backbone]], list[SweepFailure]]:
     """Find or build the backbones of every preset; what is not available is returned as a failure, not raised."""
     found: dict[str, list[Backbone]] = {}
-    failed: list[Failure] = []
+    failed: list[SweepFailure] = []
     offline = False
     for done, preset in enumerate(presets):
         progress("Backbones", done, len(presets))
@@ -92,11 +89,11 @@ def _barrier(states: set[str], offline: bool) -> str:
 
 
 def failures(
-    preset: str, missing: Sequence[Precision], asked: Sequence[Precision], stage: str, reason: str
-) -> list[Failure]:
+    preset: str, missing: Sequence[Precision], asked: Sequence[Precision], stage: Stage, reason: str
+) -> list[SweepFailure]:
     """One entry for each precision that failed, or a single one when all that were asked for did."""
     which: Sequence[Precision | None] = [None] if len(missing) == len(asked) else missing
-    return [{"preset": preset, "precision": precision, "stage": stage, "reason": reason} for precision in which]
+    return [SweepFailure(preset=preset, precision=precision, stage=stage, reason=reason) for precision in which]
 
 
 def reason_of(error: Exception) -> str:

@@ -1,12 +1,9 @@
 """The limits on size, latency and accuracy, and how far a candidate is from them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
-
-Candidate = dict[str, Any]
+from edgeretrain.records.sweep import Candidate, Miss
 
 
 @dataclass(frozen=True)
@@ -37,35 +34,30 @@ class Budget:
                 f"({100 * self.min_accuracy:g}%)."
             )
 
-    def misses(self, candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The limits that a candidate does not meet.
-
-        Returns:
-            `{"budget": name, "by": amount}` for each: the ratio to the limit for size and latency (None when the
-            latency could not be measured), the difference to it for accuracy.
-        """
-        missed: list[dict[str, Any]] = []
-        if self.max_size is not None and candidate["bytes"] > self.max_size:
-            missed.append({"budget": "max_size", "by": candidate["bytes"] / self.max_size})
+    def misses(self, candidate: Candidate) -> tuple[Miss, ...]:
+        """The limits that a candidate does not meet."""
+        missed = []
+        if self.max_size is not None and candidate.bytes > self.max_size:
+            missed.append(Miss(budget="max_size", by=candidate.bytes / self.max_size))
         if self.max_latency is not None:
-            latency = candidate["latency_ms"]
+            latency = candidate.latency_ms
             if latency is None:
-                missed.append({"budget": "max_latency", "by": None})
+                missed.append(Miss(budget="max_latency", by=None))
             elif latency > self.max_latency:
-                missed.append({"budget": "max_latency", "by": latency / self.max_latency})
-        if self.min_accuracy is not None and candidate["top1"] < self.min_accuracy:
-            missed.append({"budget": "min_accuracy", "by": self.min_accuracy - candidate["top1"]})
-        return missed
+                missed.append(Miss(budget="max_latency", by=latency / self.max_latency))
+        if self.min_accuracy is not None and candidate.top1 < self.min_accuracy:
+            missed.append(Miss(budget="min_accuracy", by=self.min_accuracy - candidate.top1))
+        return tuple(missed)
 
-    def relative_miss(self, candidate: Mapping[str, Any]) -> tuple[int, float]:
+    def relative_miss(self, candidate: Candidate) -> tuple[int, float]:
         """How far a candidate is from the budget, for ordering: limits missed, then the sum of their excesses."""
         excess = 0.0
-        for miss in candidate["misses"]:
-            if miss["by"] is None:
+        for miss in candidate.misses:
+            if miss.by is None:
                 excess += float("inf")
-            elif miss["budget"] == "min_accuracy":
+            elif miss.budget == "min_accuracy":
                 assert self.min_accuracy is not None
-                excess += miss["by"] / self.min_accuracy
+                excess += miss.by / self.min_accuracy
             else:
-                excess += miss["by"] - 1
-        return len(candidate["misses"]), excess
+                excess += miss.by - 1
+        return len(candidate.misses), excess

@@ -1,10 +1,7 @@
 """The folder of a sweep: a run folder for each preset, the result, the page, the pictures."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.backbone.presets import BUILDABLE
@@ -12,6 +9,8 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.files.run_folder import REPORT_FILE
 from edgeretrain.options import Options
+from edgeretrain.records.files import read_record
+from edgeretrain.records.training import Report
 from edgeretrain.version import __version__
 
 RESULT_FILE = "sweep.json"
@@ -46,8 +45,8 @@ def _is_ours(path: Path) -> bool:
     """Whether a sweep wrote it: the run folder of an own backbone has a report of that name."""
     if path.name in _OURS:
         return True
-    report = read_json(path / REPORT_FILE)
-    return isinstance(report, dict) and report.get("preset") == path.name
+    report = read_record(Report, path / REPORT_FILE)
+    return report is not None and report.preset == path.name
 
 
 def make_sweep_folder(out: Path) -> None:
@@ -66,34 +65,28 @@ def _unusable(out: Path, error: OSError) -> EdgeretrainError:
     return EdgeretrainError(f"{out}: cannot be used as the folder of a sweep ({error.strerror}). Choose another --out.")
 
 
-def finished_run(
-    folder: Path, backbones: Sequence[Backbone], *, options: Options, runtime: str
-) -> dict[str, Any] | None:
+def finished_run(folder: Path, backbones: Sequence[Backbone], *, options: Options, runtime: str) -> Report | None:
     """The report of a run folder if it is just what a retrain with all this would write of its photos; else None.
 
     Which photos these were, the report says by their digest.
     """
-    report = read_json(folder / REPORT_FILE)
-    try:
-        same = (
-            report["edgeretrain"] == __version__
-            and report["runtime"] == runtime
-            and report["options"] == json.loads(json.dumps(asdict(options)))
-            and isinstance(report["photos"]["digest"], str)
-        )
-        models = {model["precision"]: model for model in report["models"]}
-        for backbone in backbones:
-            model = models[backbone.precision]
-            same = same and model["backbone"]["sha256"] == backbone.digest
-            same = same and sha256(folder / model["file"]) == model["sha256"]
-    except (KeyError, TypeError, OSError):
+    report = read_record(Report, folder / REPORT_FILE)
+    if report is None or (report.edgeretrain, report.runtime, report.options) != (__version__, runtime, options):
         return None
-    return report if same else None
+    models = {model.precision: model for model in report.models}
+    for backbone in backbones:
+        model = models.get(backbone.precision)
+        if (
+            model is None
+            or model.backbone.sha256 != backbone.digest
+            or not _is_whole(folder / model.file, model.sha256)
+        ):
+            return None
+    return report
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file holds; None where there is none or it is damaged."""
+def _is_whole(path: Path, digest: str) -> bool:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        return sha256(path) == digest
+    except OSError:
+        return False

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.data.pixel_store import PixelStore
@@ -13,8 +12,10 @@ from edgeretrain.files.run_folder import new_run_folder
 from edgeretrain.options import Options
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
+from edgeretrain.records.sweep import SweepFailure
+from edgeretrain.records.training import Report
 from edgeretrain.report import Thumbnails
-from edgeretrain.sweep.backbones import Failure, failures, reason_of
+from edgeretrain.sweep.backbones import failures, reason_of
 from edgeretrain.threads import available_cores
 from edgeretrain.training.retrain import Scan, make_report, train_and_evaluate
 from edgeretrain.training.run import Run
@@ -24,8 +25,8 @@ from edgeretrain.training.run import Run
 class Outcome:
     """What became of a preset: the report of its run folder, None when all its models failed, and what failed."""
 
-    report: dict[str, Any] | None
-    failed: list[Failure]
+    report: Report | None
+    failed: list[SweepFailure]
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class PresetTrainer:
         return Outcome(
             report,
             [
-                {"preset": preset, "precision": precision, "stage": "retrain", "reason": reasons[precision]}
+                SweepFailure(preset=preset, precision=precision, stage="retrain", reason=reasons[precision])
                 for precision in asked
                 if precision in reasons
             ],
@@ -90,7 +91,7 @@ class PresetTrainer:
 
     def _retrain_what_works(
         self, preset: str, backbones: Sequence[Backbone], reasons: dict[Precision, str]
-    ) -> dict[str, Any] | None:
+    ) -> Report | None:
         """Each precision alone; then those together that did not fail. The reasons of the others are put in."""
         for backbone in backbones:
             try:
@@ -104,7 +105,7 @@ class PresetTrainer:
             reasons.update({backbone.precision: reason_of(error) for backbone in works})
             return None
 
-    def _retrain(self, preset: str, backbones: Sequence[Backbone]) -> dict[str, Any]:
+    def _retrain(self, preset: str, backbones: Sequence[Backbone]) -> Report:
         extractor = self.extractor
         with new_run_folder(self.folder / preset) as folder:
             run = Run(

@@ -1,13 +1,12 @@
 """sweep(): every selected preset and precision retrained, proven and timed, then the pick under a budget."""
 
-import json
 import os
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.data.photos import find_photos, list_photos
@@ -20,12 +19,23 @@ from edgeretrain.options import Options
 from edgeretrain.paths import cache_folder
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
-from edgeretrain.records.benchmark import Benchmark
-from edgeretrain.records.json_form import to_json
-from edgeretrain.sweep.backbones import SMALL, Failure, gather_backbones, select_presets
-from edgeretrain.sweep.budget import Budget, Candidate
-from edgeretrain.sweep.candidates import add_latency, make_candidate
-from edgeretrain.sweep.choose import mark_front, nearest_miss, pick
+from edgeretrain.records.benchmark import RUNS, SECONDS, Benchmark, BenchmarkResult
+from edgeretrain.records.files import json_text, read_record
+from edgeretrain.records.sweep import (
+    Candidate,
+    LatencyConditions,
+    SavedLatency,
+    Sweep,
+    SweepBudget,
+    SweepFailure,
+    SweepLatency,
+    SweepPhotos,
+)
+from edgeretrain.records.training import PhotoRecord
+from edgeretrain.sweep.backbones import SMALL, gather_backbones, select_presets
+from edgeretrain.sweep.budget import Budget
+from edgeretrain.sweep.candidates import make_candidate, with_latency
+from edgeretrain.sweep.choose import nearest_miss, pick, with_fronts
 from edgeretrain.sweep.folder import (
     LATENCY_FILE,
     PAGE_FILE,
@@ -34,7 +44,6 @@ from edgeretrain.sweep.folder import (
     check_sweep_folder,
     finished_run,
     make_sweep_folder,
-    read_json,
 )
 from edgeretrain.sweep.retraining import PresetTrainer
 from edgeretrain.tflite.runtime import load_runtime
@@ -43,7 +52,11 @@ from edgeretrain.training.retrain import scan_photos
 from edgeretrain.training.run import photo_record
 from edgeretrain.version import __version__
 
-Measure = Callable[..., dict[str, Any]]
+
+class Measure(Protocol):
+    """Measures model files, here or on a device; see `benchmark.benchmark` for the duration."""
+
+    def __call__(self, models: Sequence[Path], *, runs: int = RUNS, seconds: float = SECONDS) -> Benchmark: ...
 
 
 def sweep(
@@ -63,13 +76,13 @@ def sweep(
     runtime: str | None = None,
     workers: int | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Sweep:
     """Retrain, prove and time every selected preset at every precision, and pick one under a budget.
 
     Writes a run folder for each preset, without its bottlenecks, into the folder `out`, and beside them `sweep.json`
-    (what is returned), `report.html` and `pareto.svg`. A run folder that is already
-    there and would come out the same is taken as it is: a sweep that was stopped goes on where it was. What fails is
-    told under `failed`; everything else is done all the same.
+    (what is returned), `report.html` and `pareto.svg`. A run folder that is already there and would come out the same
+    is taken as it is: a sweep that was stopped goes on where it was. What fails is listed in `failed`; everything else
+    is done all the same.
 
     Args:
         presets: names, or patterns such as `mobilenet_v2_*`; own backbones' too. Default: all MobileNets and NASNet.
@@ -80,10 +93,8 @@ def sweep(
         options, strict, cache, runtime, workers: as of `retrain`.
 
     Returns:
-        the sweep, plain JSON: edgeretrain, runtime, photos, options, budget, latency (environment and warnings of the
-        measurement, None without one), candidates (one for each model, in the order of the table), failed, pick and
-        nearest (preset, precision and reason; the one is None where nothing keeps the budget, the other where
-        something does).
+        The sweep. `edgeretrain.to_json` makes plain JSON of it, as in `sweep.json`; docs/reference/report-json.md
+        explains both.
 
     Raises:
         EdgeretrainError: the photos, a pattern, the budget, the device or `out` cannot be used.
@@ -118,15 +129,15 @@ def sweep(
     }
     if reports:
         digest = find_photos(photos, strict=strict, progress=progress).digest
-        reports = {preset: report for preset, report in reports.items() if report["photos"]["digest"] == digest}
-    photo_counts = next((report["photos"] for report in reports.values()), None)
+        reports = {preset: report for preset, report in reports.items() if report.photos.digest == digest}
+    photos_used = next((report.photos for report in reports.values()), None)
     unfinished = {preset: needed for preset, needed in backbones.items() if preset not in reports}
-    if unfinished or photo_counts is None:
+    if unfinished or photos_used is None:
         extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
         with pixel_store(folder) as store:
             columns = [backbone for needed in unfinished.values() for backbone in needed]
             scan = scan_photos(listing, columns, extractor, options, store=store, strict=strict, tolerant=True)
-            photo_counts = photo_record(scan.dataset, scan.digest)
+            photos_used = photo_record(scan.dataset, scan.digest)
             trainer = PresetTrainer(folder, precisions, scan, options, replace(extractor, progress=silent), store)
             for preset, outcome in trainer.train_all(unfinished, progress).items():
                 failed += outcome.failed
@@ -134,102 +145,109 @@ def sweep(
                     reports[preset] = outcome.report
     candidates: list[Candidate] = []
     for preset, needed in backbones.items():
-        had = {model["precision"] for model in reports[preset]["models"]} if preset in reports else set()
+        made = {model.precision for model in reports[preset].models} if preset in reports else set()
         candidates += [
             make_candidate(reports[preset], backbone, folder / preset)
             for backbone in needed
-            if backbone.precision in had
+            if backbone.precision in made
         ]
-
-    result: dict[str, Any] = {
-        "edgeretrain": __version__,
-        "runtime": str(loaded),
-        "photos": {
-            "labels": photo_counts["labels"],
-            "digest": photo_counts["digest"],
-            **{place: sum(photo_counts[place].values()) for place in ("training", "validation", "testing")},
-        },
-        "options": asdict(options),
-        "budget": {**asdict(budget), "device": device, "threads": threads},
-        "latency": None,
-        "candidates": candidates,
-        "failed": failed,
-    }
+    timing: SweepLatency | None = None
     if measure and candidates:
-        where = {"where": device or "this machine", "node": device or platform.node(), "threads": threads}
-        result["latency"] = _time(folder, candidates, failed, measure, {**where, "runtime": runtime}, remeasure)
+        conditions = LatencyConditions(
+            where=device or "this machine", node=device or platform.node(), threads=threads, runtime=runtime
+        )
+        measured = _measured(folder, candidates, measure, conditions, remeasure)
+        timing = SweepLatency(where=conditions.where, environment=measured.environment, warnings=measured.warnings)
+        candidates = [
+            with_latency(candidate, result) for candidate, result in zip(candidates, measured.results, strict=True)
+        ]
+        failed += [
+            SweepFailure(
+                preset=candidate.preset,
+                precision=candidate.precision,
+                stage="latency",
+                reason=candidate.latency_error,
+            )
+            for candidate in candidates
+            if candidate.latency_error is not None
+        ]
     order = {preset: position for position, preset in enumerate(names)}
-    failed.sort(key=lambda one: (order[one["preset"]], one["stage"], one["precision"] or ""))
-    for candidate in candidates:
-        candidate["misses"] = budget.misses(candidate)
-    mark_front(candidates)
-    result["pick"] = pick(candidates)
-    result["nearest"] = None if result["pick"] else nearest_miss(candidates, budget)
+    failed.sort(key=lambda failure: (order[failure.preset], failure.stage, failure.precision or ""))
+    candidates = with_fronts([replace(candidate, misses=budget.misses(candidate)) for candidate in candidates])
+    chosen = pick(candidates)
+    result = Sweep(
+        edgeretrain=__version__,
+        runtime=str(loaded),
+        photos=_photos(photos_used),
+        options=options,
+        budget=SweepBudget(
+            max_size=budget.max_size,
+            max_latency=budget.max_latency,
+            min_accuracy=budget.min_accuracy,
+            device=device,
+            threads=threads,
+        ),
+        latency=timing,
+        candidates=tuple(candidates),
+        failed=tuple(failed),
+        pick=chosen,
+        nearest=None if chosen else nearest_miss(candidates, budget),
+    )
     _write(folder, result)
     return result
 
 
+def _photos(photos: PhotoRecord) -> SweepPhotos:
+    return SweepPhotos(
+        labels=photos.labels,
+        digest=photos.digest,
+        training=sum(photos.training.values()),
+        validation=sum(photos.validation.values()),
+        testing=sum(photos.testing.values()),
+    )
+
+
 def _measurement(device: str | None, threads: int, runtime: str | None, progress: Progress) -> Measure:
     """The benchmark, here or on the device. Without end-to-end times: decoding a photo costs all models the same."""
-    given: dict[str, Any] = {"threads": [threads], "runtime": runtime, "end_to_end": False, "progress": progress}
-    measure: Callable[..., Benchmark]
     if device is None:
         from edgeretrain.benchmark import benchmark
 
-        measure = partial(benchmark, **given)
-    else:
-        from edgeretrain.remote import benchmark_on
+        return partial(benchmark, threads=[threads], runtime=runtime, end_to_end=False, progress=progress)
+    from edgeretrain.remote import benchmark_on
 
-        measure = partial(benchmark_on, device, **given)
-    return lambda models, **duration: to_json(measure(models, **duration))
+    return partial(benchmark_on, device, threads=[threads], runtime=runtime, end_to_end=False, progress=progress)
 
 
 def _try_device(measure: Measure, backbones: dict[str, list[Backbone]]) -> None:
-    """Let the device measure the smallest backbone once: what it lacks should be told before hours of retraining."""
+    """Let the device measure the smallest backbone once: what it lacks should be known before hours of retraining."""
     every = [backbone.path for needed in backbones.values() for backbone in needed]
     measure([min(every, key=lambda path: path.stat().st_size)], runs=1, seconds=0.0)
 
 
-def _time(
-    folder: Path,
-    candidates: Sequence[Candidate],
-    failed: list[Failure],
-    measure: Measure,
-    conditions: dict[str, Any],
-    remeasure: bool,
-) -> dict[str, Any]:
-    """Measure all candidates together, or take an earlier measurement of the same files under the same conditions."""
-    digests = [candidate["sha256"] for candidate in candidates]
-    measured = None if remeasure else _earlier(folder, digests, conditions)
-    if measured is None:
-        measured = measure([folder / candidate["file"] for candidate in candidates])
-        saved = {"conditions": conditions, "measured": measured}
-        write_atomic(folder / LATENCY_FILE, json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
-    for candidate, one in zip(candidates, measured["results"], strict=True):
-        add_latency(candidate, one)
-        if candidate["latency_error"]:
-            named = {"preset": candidate["preset"], "precision": candidate["precision"]}
-            failed.append({**named, "stage": "latency", "reason": candidate["latency_error"]})
-    return {
-        "where": conditions["where"],
-        "environment": measured["environment"],
-        "warnings": measured["warnings"],
-    }
+def _measured(
+    folder: Path, candidates: Sequence[Candidate], measure: Measure, conditions: LatencyConditions, remeasure: bool
+) -> Benchmark:
+    """All candidates measured together, or an earlier measurement of the same files under the same conditions."""
+    earlier = None if remeasure else _earlier(folder, [candidate.sha256 for candidate in candidates], conditions)
+    if earlier is not None:
+        return earlier
+    measured = measure([folder / candidate.file for candidate in candidates])
+    write_atomic(folder / LATENCY_FILE, json_text(SavedLatency(conditions=conditions, measured=measured)))
+    return measured
 
 
-def _earlier(folder: Path, digests: Sequence[str], conditions: dict[str, Any]) -> dict[str, Any] | None:
+def _earlier(folder: Path, digests: Sequence[str], conditions: LatencyConditions) -> Benchmark | None:
     """An earlier measurement of these files under these conditions, its results in the files' order; None without."""
-    saved = read_json(folder / LATENCY_FILE)
-    try:
-        if saved["conditions"] != conditions:
-            return None
-        known = {one["sha256"]: one for one in saved["measured"]["results"] if "error" not in one}
-        return {**saved["measured"], "results": [known[digest] for digest in digests]}
-    except (KeyError, TypeError):
+    saved = read_record(SavedLatency, folder / LATENCY_FILE)
+    if saved is None or saved.conditions != conditions:
         return None
+    known: dict[str, BenchmarkResult] = {result.sha256: result for result in saved.measured.measured}
+    if not known.keys() >= set(digests):
+        return None
+    return replace(saved.measured, results=tuple(known[digest] for digest in digests))
 
 
-def _write(folder: Path, result: dict[str, Any]) -> None:
+def _write(folder: Path, result: Sweep) -> None:
     from edgeretrain.report.pareto_svg import write_pareto_svg
     from edgeretrain.report.sweep_page import render_sweep_page
 
@@ -238,4 +256,4 @@ def _write(folder: Path, result: dict[str, Any]) -> None:
         if folder / name not in pictures:
             (folder / name).unlink(missing_ok=True)
     write_atomic(folder / PAGE_FILE, render_sweep_page(result))
-    write_atomic(folder / RESULT_FILE, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(folder / RESULT_FILE, json_text(result))

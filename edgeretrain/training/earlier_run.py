@@ -1,19 +1,31 @@
 """An earlier run as `teach` finds it: its models, and what they learnt from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgeretrain.classifier import read_own_package
-from edgeretrain.data.pixels import FITS
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.store import Listing, read_listing
 from edgeretrain.files.run_folder import bottleneck_file, model_file
-from edgeretrain.head.sgd import Sgd
-from edgeretrain.head.softmax import CLASS_WEIGHTS
 from edgeretrain.options import Options
 from edgeretrain.precision import PRECISIONS, Precision
+from edgeretrain.records.json_form import RecordError, from_json, to_json
+from edgeretrain.records.training import BackboneRecord, TaughtChanges
+
+
+@dataclass(frozen=True)
+class EarlierCard:
+    """What `teach` needs of a model's card; see `records.card`. Cards of older versions may lack some of the rest.
+
+    Attributes:
+        preset: name of the backbone.
+        backbone: what the model was made of.
+        taught: what each teach changed. None: it was not taught yet.
+    """
+
+    preset: str
+    backbone: BackboneRecord
+    taught: tuple[TaughtChanges, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -22,7 +34,7 @@ class EarlierModel:
 
     path: Path
     precision: Precision
-    card: dict[str, Any]
+    card: EarlierCard
     bottlenecks: Path
     listing: Listing
 
@@ -52,7 +64,7 @@ def read_earlier_run(model: Path) -> EarlierRun:
             another run.
     """
     if model.is_dir():
-        folder, paths = model, [model / model_file(one) for one in PRECISIONS if (model / model_file(one)).is_file()]
+        folder, paths = model, [path for name in map(model_file, PRECISIONS) if (path := model / name).is_file()]
         if not paths:
             raise EdgeretrainError(
                 f"{model}: holds no model.<precision>.tflite, so it is no run folder. Give the folder that "
@@ -64,10 +76,12 @@ def read_earlier_run(model: Path) -> EarlierRun:
         raise EdgeretrainError(f"There is no model or run folder {model}. Check the path.")
     models = [_read_model(path) for path in paths]
     first = models[0].listing
-    for one in models[1:]:
-        same = (one.listing.photos, one.listing.places, one.listing.options)
-        if same != (first.photos, first.places, first.options):
-            raise _not_of_this_model(one.path, one.bottlenecks, f"lists other photos than {models[0].bottlenecks.name}")
+    for other in models[1:]:
+        listed = (other.listing.photos, other.listing.places, other.listing.options)
+        if listed != (first.photos, first.places, first.options):
+            raise _not_of_this_model(
+                other.path, other.bottlenecks, f"lists other photos than {models[0].bottlenecks.name}"
+            )
     return EarlierRun(folder, tuple(models), first, _options(first.options, models[0].bottlenecks))
 
 
@@ -92,7 +106,11 @@ def _read_model(path: Path) -> EarlierModel:
         raise _not_of_this_model(path, bottlenecks, "comes from another backbone")
     if listing.labels != package.labels:
         raise _not_of_this_model(path, bottlenecks, "has other classes")
-    return EarlierModel(path, precision, package.card, bottlenecks, listing)
+    try:
+        card = from_json(EarlierCard, package.card)
+    except RecordError as problem:
+        raise EdgeretrainError(f"{path}: its card is damaged ({problem}). Copy or make the model again.") from None
+    return EarlierModel(path, precision, card, bottlenecks, listing)
 
 
 def _not_of_this_model(path: Path, bottlenecks: Path, why: str) -> EdgeretrainError:
@@ -101,24 +119,17 @@ def _not_of_this_model(path: Path, bottlenecks: Path, why: str) -> EdgeretrainEr
     )
 
 
-def _options(plain: dict[str, Any], path: Path) -> Options:
+def _options(plain: dict[str, object], path: Path) -> Options:
     """The options as they stand in a bottleneck file."""
     try:
-        sgd = plain["sgd"]
-        options = Options(**{**plain, "sgd": None if sgd is None else Sgd(**sgd)})
+        options = from_json(Options, plain)
+    except RecordError:
+        options = None
+    if options is not None and plain.items() <= to_json(options).items():  # else there is one more than we know
         held_out = options.validation_percentage, options.testing_percentage
-        _require(options.fit, FITS)
-        _require(options.class_weight, CLASS_WEIGHTS)
         if min(held_out) > 0 and sum(held_out) < 100:
             return options
-    except (KeyError, TypeError, ValueError):
-        pass
     raise EdgeretrainError(
         f"{path}: holds options that this version of edgeretrain does not know. Use the version that wrote it, or "
         "retrain with this one."
     )
-
-
-def _require(value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(value)

@@ -1,8 +1,7 @@
 """Bottlenecks of a data set -> a fitted head, and the score below which it should say "none of these"."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from edgeretrain.head.rejection import reject_below
 from edgeretrain.head.sgd import fit_sgd
 from edgeretrain.head.softmax import Floats, Head, Labels, Rows, photo_weights
 from edgeretrain.options import Options
+from edgeretrain.records.training import BlendedHead, HeadRecord, LogisticHead, SgdHead
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class FittedHead:
     """
 
     head: Head
-    record: dict[str, Any]
+    record: HeadRecord
     reject_below: float
 
 
@@ -92,19 +92,31 @@ def fit_head(
         head = fit_sgd(values, labels, training, features.classes, sgd, class_weight=weight, seed=options.seed)
         scores = head.probabilities(values[validation])
         right = scores.argmax(axis=1) == labels[validation]
-        record = {"method": "SGD, as retrain.py", **asdict(sgd), "validation_top1": float(right.mean())}
-        return FittedHead(head, record, reject_below(scores, labels[validation]))
+        made = SgdHead(
+            steps=sgd.steps,
+            learning_rate=sgd.learning_rate,
+            batch_size=sgd.batch_size,
+            validation_top1=float(right.mean()),
+        )
+        return FittedHead(head, made, reject_below(scores, labels[validation]))
     unaware, choice = choose_logistic(
         values, labels, training, validation, features.classes, class_weight=weight, tried=tried
     )
-    record = {"method": "L2 logistic regression", **asdict(choice)}
+    record: HeadRecord = LogisticHead(
+        l2=choice.l2, validation_log_loss=choice.validation_log_loss, validation_top1=choice.validation_top1
+    )
     head = fit_logistic(values, labels, features.all_learnt, features.classes, l2=choice.l2, class_weight=weight)
     if trained_with is not None:
         expected = labels[validation]
         weights = photo_weights(expected, features.classes, weight)
         blended = choose_blend(trained_with, unaware, values[validation], expected, weights)
         unaware, head = (blend(trained_with, fitted, blended.temperature) for fitted in (unaware, head))
-        record |= {"method": "L2 logistic regression, averaged with the fine-tuned head", **asdict(blended)}
+        record = BlendedHead(
+            l2=choice.l2,
+            validation_log_loss=blended.validation_log_loss,
+            validation_top1=blended.validation_top1,
+            temperature=blended.temperature,
+        )
     # Of the head that has not seen the validation photos; the one that ships is fitted to them as well.
     threshold = reject_below(unaware.probabilities(values[validation]), labels[validation])
     return FittedHead(head, record, threshold)

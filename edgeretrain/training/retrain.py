@@ -3,9 +3,8 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.presets import DEFAULT_PRESET
@@ -25,6 +24,8 @@ from edgeretrain.options import Options
 from edgeretrain.paths import cache_folder
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
+from edgeretrain.records.json_form import RecordError, from_json
+from edgeretrain.records.training import BackboneRecord, FineTuningRecord, FrozenModel, ModelRecord, Report
 from edgeretrain.tflite.runtime import load_runtime
 from edgeretrain.training.run import ModelPlan, Run, model_record, photo_record
 from edgeretrain.version import __version__
@@ -45,7 +46,7 @@ def retrain(
     runtime: str | None = None,
     workers: int | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Report:
     """Retrain a classifier on a folder of photos, one sub-folder per class, and prove it on held-out photos.
 
     Writes `model.<precision>.tflite` and `bottlenecks.<precision>.npz` for each precision, `labels.txt`, `report.json`
@@ -57,7 +58,7 @@ def retrain(
         precisions: of the models; each gets a head trained on the bottlenecks of its own backbone.
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.
         fine_tune: let the backbone learn from the photos, too; needs TensorFlow. What a frozen backbone gives
-            is computed as well and told beside it. A run that was stopped goes on after its last finished epoch.
+            is computed as well and reported beside it. A run that was stopped goes on after its last finished epoch.
         strict: refuse to go on when a photo cannot be read.
         keep_bottlenecks: write them, so that `teach` can add classes later without these photos.
         cache: folder for bottlenecks; default `EDGERETRAIN_CACHE` or the platform's cache folder.
@@ -65,7 +66,8 @@ def retrain(
         workers: threads; default one per core.
 
     Returns:
-        The report, as in `report.json`.
+        The report. `edgeretrain.to_json` makes plain JSON of it, as in `report.json`; docs/reference/report-json.md
+        explains both.
 
     Raises:
         EdgeretrainError: anything the user can mend; the message says how.
@@ -107,10 +109,10 @@ def retrain(
         )
         models = train_and_evaluate(run, backbones, extractor)
         tuner = Tuner(learner, scan.dataset, options, extractor) if learner else None
-        tuned: dict[str, Any] = {}
+        fine_tuning: FineTuningRecord | None = None
         if tuner is not None:
-            tuned["fine_tuning"], models = _tune(tuner, run, backbones, models)
-        report = make_report(name, run, scan, models, tuned)
+            fine_tuning, models = _tune(tuner, run, backbones, models)
+        report = make_report(name, run, scan, models, fine_tuning)
         run.write_report(report, {photo.name: photo.path for photo in scan.dataset.split.testing})
     if tuner is not None:
         tuner.forget()
@@ -187,7 +189,7 @@ def scan_photos(
 
 def train_and_evaluate(
     run: Run, backbones: Sequence[Backbone], extractor: Extractor, trained_with: Head | None = None
-) -> list[dict[str, Any]]:
+) -> list[ModelRecord]:
     """Make the model of each backbone and prove it; one entry of the report each.
 
     Args:
@@ -209,23 +211,27 @@ def train_and_evaluate(
 
 
 def make_report(
-    preset: str | None, run: Run, scan: Scan, models: list[dict[str, Any]], tuned: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """The report of a retrain, as in `report.json`."""
-    return {
-        "edgeretrain": __version__,
-        "preset": preset,
-        "runtime": str(run.runtime),
-        "options": asdict(run.options),
-        **(tuned or {}),
-        "photos": photo_record(run.dataset, scan.digest),
-        "models": models,
-    }
+    preset: str | None,
+    run: Run,
+    scan: Scan,
+    models: Sequence[ModelRecord],
+    fine_tuning: FineTuningRecord | None = None,
+) -> Report:
+    """The report of a retrain."""
+    return Report(
+        edgeretrain=__version__,
+        preset=preset,
+        runtime=str(run.runtime),
+        options=run.options,
+        fine_tuning=fine_tuning,
+        photos=photo_record(run.dataset, scan.digest),
+        models=tuple(models),
+    )
 
 
 def _tune(
-    tuner: Tuner, run: Run, backbones: Sequence[Backbone], models: list[dict[str, Any]]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    tuner: Tuner, run: Run, backbones: Sequence[Backbone], models: list[ModelRecord]
+) -> tuple[FineTuningRecord, list[ModelRecord]]:
     """Put models of tuned backbones in the place of these, made and proven in the same way.
 
     Returns:
@@ -249,9 +255,8 @@ def _tune(
         after = train_and_evaluate(replace(run, progress=progress), tuned, extractor, head)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    kept = ("bytes", "head", "evaluation")
-    frozen = [{key: model[key] for key in kept} for model in models]
-    return record, [{**model, "frozen": before} for model, before in zip(after, frozen, strict=True)]
+    frozen = [FrozenModel(bytes=model.bytes, head=model.head, evaluation=model.evaluation) for model in models]
+    return record, [replace(model, frozen=before) for model, before in zip(after, frozen, strict=True)]
 
 
 def _first_of(*sources: PixelSource | None) -> PixelSource:
@@ -262,7 +267,15 @@ def _first_of(*sources: PixelSource | None) -> PixelSource:
     return decoded
 
 
-def backbone_record(backbone: Backbone) -> dict[str, Any]:
-    """What a model's card and the report say of its backbone."""
-    kept = ("weights", "source", "fine_tuned", "calibration", "converter")
-    return {"sha256": backbone.digest, **{key: backbone.card[key] for key in kept if key in backbone.card}}
+def backbone_record(backbone: Backbone) -> BackboneRecord:
+    """What a model's card and the report say of its backbone.
+
+    Raises:
+        EdgeretrainError: the backbone's own card is damaged.
+    """
+    try:
+        return from_json(BackboneRecord, {**backbone.card, "sha256": backbone.digest})
+    except RecordError as problem:
+        raise EdgeretrainError(
+            f"{backbone.path}: the card of this backbone is damaged ({problem}). Build or import the backbone again."
+        ) from None

@@ -1,12 +1,10 @@
 """From the bottlenecks of a data set to proven model files in a run folder: `retrain` and `teach` are both a `Run`."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +12,6 @@ from edgeretrain.backbone import Backbone
 from edgeretrain.data.dataset import Dataset, label_indices
 from edgeretrain.data.photos import Photo
 from edgeretrain.evaluation.evaluate import predict
-from edgeretrain.evaluation.figures import mistaken
 from edgeretrain.evaluation.metrics import Evaluation, compute_metrics
 from edgeretrain.features.extract import require_all
 from edgeretrain.features.inference import Model, PixelSource
@@ -24,7 +21,12 @@ from edgeretrain.files.run_folder import LABELS_FILE, PAGE_FILE, REPORT_FILE, bo
 from edgeretrain.head.softmax import Floats, Head
 from edgeretrain.options import Options
 from edgeretrain.progress import Progress
+from edgeretrain.records.card import Card, PhotoCounts
+from edgeretrain.records.files import json_text
+from edgeretrain.records.json_form import to_json
+from edgeretrain.records.training import BackboneRecord, ModelRecord, PhotoRecord, Report, SkippedPhoto, TaughtChanges
 from edgeretrain.report import render_page
+from edgeretrain.report.figures import mistaken
 from edgeretrain.report.thumbnail import Thumbnails
 from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.package import labels_text
@@ -48,15 +50,15 @@ class ModelPlan:
         origin: of the backbone, for the card and the report.
         features: bottlenecks float32 `[n, d]` of photos of the data set, as they are or mirrored.
         makers: see `features.store.maker`.
-        history: more for the card.
+        history: what each teach changed, for the card; None: the model was not taught.
         trained_with: a head that was trained together with the backbone.
     """
 
     backbone: Backbone
-    origin: dict[str, Any]
+    origin: BackboneRecord
     features: Callable[[Sequence[Photo], bool], Floats]
     makers: tuple[str, ...]
-    history: dict[str, Any] = field(default_factory=dict)
+    history: tuple[TaughtChanges, ...] | None = None
     trained_with: Head | None = None
 
 
@@ -128,17 +130,19 @@ class Run:
             )
             if written is not None:
                 written.result()
-        card = {
-            "edgeretrain": __version__,
-            "preset": backbone.preset,
-            "precision": backbone.precision,
-            "fit": self.options.fit,
-            "reject_below": fitted.reject_below,
-            "backbone": plan.origin,
-            "head": fitted.record,
-            "photos": {place: len(getattr(split, place)) for place in ("training", "validation", "testing")},
-            **plan.history,
-        }
+        card = Card(
+            edgeretrain=__version__,
+            preset=backbone.preset,
+            precision=backbone.precision,
+            fit=self.options.fit,
+            reject_below=fitted.reject_below,
+            backbone=plan.origin,
+            head=fitted.record,
+            photos=PhotoCounts(
+                training=len(split.training), validation=len(split.validation), testing=len(split.testing)
+            ),
+            taught=plan.history,
+        )
         path = self.folder / model_file(backbone.precision)
         path.write_bytes(
             write_classifier(
@@ -147,7 +151,7 @@ class Run:
                 backbone.precision,
                 features.values[features.all_learnt],
                 labels=self.dataset.labels,
-                card=card,
+                card=to_json(card),
             )
         )
         size = backbone.size or Network(path, runtime=self.runtime).size
@@ -160,7 +164,7 @@ class Run:
             self.dataset.split,
             values,
             mirrored,
-            backbone=plan.origin["sha256"],
+            backbone=plan.origin.sha256,
             makers=plan.makers,
             options=asdict(self.options),
         )
@@ -199,31 +203,30 @@ class Run:
         reference = scores[0] if models[0].plan.backbone.precision == "float32" else None
         return [compute_metrics(own, testing, self.dataset.labels, float32=reference) for own in scores]
 
-    def write_report(self, report: dict[str, Any], pictures: Mapping[str, Path]) -> None:
+    def write_report(self, report: Report, pictures: Mapping[str, Path]) -> None:
         """Write labels.txt, report.json and report.html; `pictures` are the photos that are there, by name."""
-        labels = labels_text(tuple(report["photos"]["labels"]))
+        labels = labels_text(report.photos.labels)
         (self.folder / LABELS_FILE).write_text(labels, encoding="utf-8", newline="\n")
         page = render_page(report, self.thumbnails.of(pictures, [entry.photo for entry in mistaken(report)]))
         (self.folder / PAGE_FILE).write_text(page, encoding="utf-8", newline="\n")
-        text = json.dumps(report, indent=1, ensure_ascii=False)
-        (self.folder / REPORT_FILE).write_text(text + "\n", encoding="utf-8", newline="\n")
+        (self.folder / REPORT_FILE).write_text(json_text(report), encoding="utf-8", newline="\n")
 
 
-def model_record(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
+def model_record(model: TrainedModel, evaluation: Evaluation) -> ModelRecord:
     """The entry of a model in the report."""
-    return {
-        "precision": model.plan.backbone.precision,
-        "file": model.path.name,
-        "bytes": model.path.stat().st_size,
-        "sha256": sha256(model.path),
-        "backbone": model.plan.origin,
-        "head": model.fitted.record,
-        "reject_below": model.fitted.reject_below,
-        "evaluation": evaluation.as_dict(),
-    }
+    return ModelRecord(
+        precision=model.plan.backbone.precision,
+        file=model.path.name,
+        bytes=model.path.stat().st_size,
+        sha256=sha256(model.path),
+        backbone=model.plan.origin,
+        head=model.fitted.record,
+        reject_below=model.fitted.reject_below,
+        evaluation=evaluation,
+    )
 
 
-def photo_record(dataset: Dataset, digest: str) -> dict[str, Any]:
+def photo_record(dataset: Dataset, digest: str) -> PhotoRecord:
     """How many photos there were, and which could not be used.
 
     Args:
@@ -234,12 +237,12 @@ def photo_record(dataset: Dataset, digest: str) -> dict[str, Any]:
         counts = np.bincount(label_indices(dataset.labels, photos), minlength=len(dataset.labels))
         return {label: int(count) for label, count in zip(dataset.labels, counts, strict=True)}
 
-    return {
-        "digest": digest,
-        "labels": list(dataset.labels),
-        "training": per_class(dataset.split.training),
-        "validation": per_class(dataset.split.validation),
-        "testing": per_class(dataset.split.testing),
-        "skipped": [{"photo": entry.name, "reason": entry.reason} for entry in dataset.photo_set.skipped],
-        "warnings": list(dataset.photo_set.warnings),
-    }
+    return PhotoRecord(
+        digest=digest,
+        labels=dataset.labels,
+        training=per_class(dataset.split.training),
+        validation=per_class(dataset.split.validation),
+        testing=per_class(dataset.split.testing),
+        skipped=tuple(SkippedPhoto(photo=entry.name, reason=entry.reason) for entry in dataset.photo_set.skipped),
+        warnings=dataset.photo_set.warnings,
+    )

@@ -182,6 +182,8 @@ def taught_labels(run: EarlierRun, added: Mapping[str, Sequence[Path]], remove: 
 
 
 def _meant(label: str, labels: Sequence[str]) -> str:
-    near = difflib.get_close_matches(label, labels, 1) or [one for one in labels if alike_key(one) == alike_key(label)]
+    near = difflib.get_close_matches(label, labels, 1) or [
+        known for known in labels if alike_key(known) == alike_key(label)
+    ]
     some = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
     return f"The nearest is {near[0]!r}." if near else f"Its classes are {some}."

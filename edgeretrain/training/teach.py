@@ -11,9 +11,8 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,9 +29,10 @@ from edgeretrain.head.softmax import Floats
 from edgeretrain.options import Options
 from edgeretrain.paths import cache_folder
 from edgeretrain.progress import Progress, silent
+from edgeretrain.records.training import KnownClass, KnownPhotos, Report, TaughtChanges
 from edgeretrain.tflite.runtime import Runtime, load_runtime
 from edgeretrain.tflite.ungraft import HeadModel, cut_backbone
-from edgeretrain.training.earlier_run import EarlierModel, EarlierRun, read_earlier_run
+from edgeretrain.training.earlier_run import EarlierCard, EarlierModel, EarlierRun, read_earlier_run
 from edgeretrain.training.run import ModelPlan, Run, TrainedModel, model_record, photo_record
 from edgeretrain.training.taught_photos import (
     TaughtPhotos,
@@ -57,7 +57,7 @@ def teach(
     runtime: str | None = None,
     workers: int | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Report:
     """Add classes to models of ours, or photos to their classes, or remove classes; prove the result.
 
     Needs the run folder of a retrain, not its photos, no backbone and no TensorFlow. Writes to the folder `out` what
@@ -72,19 +72,19 @@ def teach(
         strict, cache, runtime, workers: as in `retrain`.
 
     Returns:
-        The report, as in `report.json`: as of a retrain on all photos, and under `taught` what was changed; each
-        model's `known` tells how it and the earlier model do on the old test photos, class by class.
+        The report of a retrain on all photos, and in `taught` what was changed. The `known` of each model says how it
+        and the earlier model do on the old test photos, class by class.
 
     Raises:
         EdgeretrainError: anything the user can mend; the message says how.
     """
     added = {
-        label: [Path(sources)] if isinstance(sources, (str, os.PathLike)) else [Path(one) for one in sources]
+        label: [Path(sources)] if isinstance(sources, (str, os.PathLike)) else [Path(source) for source in sources]
         for label, sources in (add or {}).items()
     }
     run = read_earlier_run(Path(model))
     labels = taught_labels(run, added, remove)
-    for source in (one for sources in added.values() for one in sources):
+    for source in (source for sources in added.values() for source in sources):
         if source.is_dir():
             check_apart(source, Path(out))
     _check_nothing_lost(run, Path(out))
@@ -107,42 +107,42 @@ def teach(
         plans = [
             ModelPlan(
                 backbone,
-                earlier.card["backbone"],
+                earlier.card.backbone,
                 _TaughtFeatures(earlier, taught, Column(backbone), extractor),
                 _makers(earlier, taught, loaded),
-                history={"taught": [*earlier.card.get("taught", []), changes]},
+                history=(*(earlier.card.taught or ()), changes),
             )
             for earlier, backbone in zip(run.models, backbones, strict=True)
         ]
         models = made.train(plans)
-        records = [
-            {**model_record(model, figures), "known": _compare(earlier, model, made)}
+        records = tuple(
+            replace(model_record(model, figures), known=_compare(earlier, model, made))
             for earlier, model, figures in zip(run.models, models, made.evaluate(models), strict=True)
-        ]
-        report = {
-            "edgeretrain": __version__,
-            "preset": _name(run.models[0].card),
-            "runtime": str(loaded),
-            "options": asdict(options),
-            "taught": changes,
-            "photos": photo_record(taught.dataset, taught.dataset.photo_set.digest),
-            "models": records,
-        }
+        )
+        report = Report(
+            edgeretrain=__version__,
+            preset=_name(run.models[0].card),
+            runtime=str(loaded),
+            options=options,
+            taught=changes,
+            photos=photo_record(taught.dataset, taught.dataset.photo_set.digest),
+            models=records,
+        )
         made.write_report(report, {photo.name: photo.path for photo in taught.fresh})
     return report
 
 
-def _name(card: dict[str, Any]) -> str | None:
-    """The preset or own backbone that a model's card tells of; None: a file that `retrain --backbone` was given."""
-    named = card["preset"] in BUILDABLE or "source" in card["backbone"]
-    return str(card["preset"]) if named else None
+def _name(card: EarlierCard) -> str | None:
+    """The preset or own backbone that a model's card names; None: a file that `retrain --backbone` was given."""
+    named = card.preset in BUILDABLE or card.backbone.source is not None
+    return card.preset if named else None
 
 
 def _check_nothing_lost(run: EarlierRun, out: Path) -> None:
     """Refuse to replace a run folder by a new one that lacks some of its models."""
     if out.resolve() != run.folder.resolve():
         return
-    taught = {one.path.name for one in run.models}
+    taught = {model.path.name for model in run.models}
     lost = sorted(path.name for path in run.folder.glob("*.tflite") if path.name not in taught)
     if lost:
         raise EdgeretrainError(
@@ -160,7 +160,7 @@ def _backbones(run: EarlierRun, folder: Path) -> Iterator[list[Backbone]]:
         for model in run.models:
             path = folder / f"{model.precision}.tflite"
             path.write_bytes(cut_backbone(model.path))
-            backbones.append(Backbone(path, model.card["preset"], model.precision, 0, {}))
+            backbones.append(Backbone(path, model.card.preset, model.precision, 0, {}))
         yield backbones
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -231,14 +231,13 @@ def _makers(earlier: EarlierModel, taught: TaughtPhotos, runtime: Runtime) -> tu
     return tuple(sorted(makers))
 
 
-def _changes(run: EarlierRun, taught: TaughtPhotos) -> dict[str, dict[str, int]]:
-    """What is taught: photos per class that are added, and removed."""
+def _changes(run: EarlierRun, taught: TaughtPhotos) -> TaughtChanges:
     removed = (photo.label for photo in run.listing.photos if photo.name not in taught.known_names)
     added = (photo.label for photo in taught.fresh)
-    return {"added": dict(sorted(Counter(added).items())), "removed": dict(sorted(Counter(removed).items()))}
+    return TaughtChanges(added=dict(sorted(Counter(added).items())), removed=dict(sorted(Counter(removed).items())))
 
 
-def _compare(earlier: EarlierModel, model: TrainedModel, run: Run) -> dict[str, Any]:
+def _compare(earlier: EarlierModel, model: TrainedModel, run: Run) -> KnownPhotos:
     """How the earlier model and the new one do on the old test photos of the classes that stay."""
     old = [photo for photo in run.dataset.split.testing if photo.name in run.known]
     figures = [
@@ -248,21 +247,18 @@ def _compare(earlier: EarlierModel, model: TrainedModel, run: Run) -> dict[str, 
     return _known(*figures)
 
 
-def _known(before: Evaluation, after: Evaluation) -> dict[str, Any]:
-    """How the earlier model and the new one do on the old test photos of the classes that stay."""
+def _known(before: Evaluation, after: Evaluation) -> KnownPhotos:
     recalls = {figures.label: figures.recall for figures in before.classes}
-    return {
-        "photos": after.photos,
-        "top1_before": before.top1,
-        "top1_after": after.top1,
-        "classes": [
-            {
-                "label": figures.label,
-                "photos": figures.photos,
-                "recall_before": recalls[figures.label],
-                "recall_after": figures.recall,
-            }
-            for figures in after.classes
-            if figures.photos
-        ],
-    }
+    classes = []
+    for figures in after.classes:
+        recall_before, recall_after = recalls.get(figures.label), figures.recall
+        if recall_before is not None and recall_after is not None:  # else none of the old test photos is of it
+            classes.append(
+                KnownClass(
+                    label=figures.label,
+                    photos=figures.photos,
+                    recall_before=recall_before,
+                    recall_after=recall_after,
+                )
+            )
+    return KnownPhotos(photos=after.photos, top1_before=before.top1, top1_after=after.top1, classes=tuple(classes))

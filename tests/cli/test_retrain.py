@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.plain import retrain
 
 from cli.conftest import Run, command, make_photos, snapshot
 from edgeretrain.options import Options
-from edgeretrain.training.retrain import retrain
 
 
 def test_the_run_folder(cli: Run, photo_folder: Path, tmp_path: Path) -> None:

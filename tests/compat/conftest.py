@@ -16,12 +16,13 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Retrained:
     flowers = Path(os.environ.get("EDGERETRAIN_PHOTOS", "nowhere")) / "flower_photos"
     if not flowers.is_dir():
         pytest.skip("EDGERETRAIN_PHOTOS names no folder that holds flower_photos")
+    from support.plain import retrain
+
     from edgeretrain.data.photos import find_photos
     from edgeretrain.data.split import split_photos
     from edgeretrain.files.run_folder import model_file
     from edgeretrain.options import Options
     from edgeretrain.precision import PRECISIONS
-    from edgeretrain.training.retrain import retrain
 
     root = tmp_path_factory.mktemp("retrained")
     # Half of the photos held out: a model is sure of photos that it was trained on, so they prove little.

@@ -15,6 +15,7 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluation.evaluate import evaluate_folder, predict
 from edgeretrain.evaluation.metrics import ClassFigures, Mistake, compute_metrics
 from edgeretrain.features.inference import Model
+from edgeretrain.records.json_form import to_json
 
 
 def shots(*labels: str) -> list[Photo]:
@@ -95,9 +96,9 @@ def test_agreement_with_float32() -> None:
     assert verdict.agreement_with_float32 == pytest.approx(4 / 5)
 
 
-def test_as_dict_is_plain_json() -> None:
+def test_it_has_a_form_in_json() -> None:
     verdict = compute_metrics(BY_HAND, shots("a", "b", "b", "d", "d"), LABELS)
-    again = json.loads(json.dumps(verdict.as_dict(), allow_nan=False))
+    again = json.loads(json.dumps(to_json(verdict), allow_nan=False))
     assert again["classes"][3] == {"label": "d", "photos": 2, "precision": None, "recall": 0.0}
     assert again["confusion"][3] == [1, 0, 1, 0]
     assert again["mistakes"][0]["photo"] == "b/1.jpg"
@@ -110,7 +111,7 @@ def test_a_folder_gives_what_the_retrain_reported(run: Run) -> None:
     for model in run.report["models"]:
         verdict, skipped = evaluate_folder(run.out / model["file"], run.photos, testing_only=(10, 10))
         expected = dict(model["evaluation"], agreement_with_float32=None)
-        assert json.loads(json.dumps(verdict.as_dict())) == json.loads(json.dumps(expected))
+        assert json.loads(json.dumps(to_json(verdict))) == json.loads(json.dumps(expected))
         assert skipped == []
 
 

@@ -9,14 +9,16 @@ import pytest
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning.checkpoint import State, read_state, write_state
+from edgeretrain.records.training import EpochRecord
 
 
 def state(epochs: int = 2) -> State:
     random = np.random.default_rng(epochs)
     weights = [random.normal(size=(3, 4)).astype(np.float32) for _ in range(12)]  # so many that 10 sorts before 2
     memory: list[npt.NDArray[Any]] = [np.array(17, np.int64), np.array(0.25, np.float32), *weights]
-    history: list[dict[str, Any]] = [
-        {"epoch": epoch, "training_loss": None if epoch == 0 else 0.5} for epoch in range(epochs + 1)
+    figures = {"validation_log_loss": 0.6, "validation_error": 0.1, "validation_top1": 0.75}
+    history = [
+        EpochRecord(epoch=epoch, training_loss=None if epoch == 0 else 0.5, **figures) for epoch in range(epochs + 1)
     ]
     return State(history, [*weights], memory, weights[::-1])
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.plain import retrain
 
 from edgeretrain.backbone import find_backbone, find_backbones
 from edgeretrain.data.scaling import Scaling
@@ -24,7 +25,8 @@ from edgeretrain.fine_tuning.training import best_epoch
 from edgeretrain.head.sgd import Sgd
 from edgeretrain.options import Options
 from edgeretrain.precision import PRECISIONS
-from edgeretrain.training.retrain import retrain
+from edgeretrain.records.json_form import from_json
+from edgeretrain.records.training import EpochRecord
 from fine_tuning.conftest import LAYERS, PRESET
 
 TUNING = FineTuning(layers=3, epochs=3, batch_size=16, learning_rate=3e-4, augmentation=0.2, soup=2)
@@ -78,7 +80,8 @@ def test_the_report(tuned: tuple[Path, Any]) -> None:
         assert [one["epoch"] for one in training["history"]] == [0, 1, 2, 3]
         learnt = [one["training_loss"] for one in training["history"][1:]]
         assert min(learnt[1:]) < learnt[0]
-        assert training["best_epoch"] == best_epoch(training["history"]) > 0
+        history = [from_json(EpochRecord, epoch) for epoch in training["history"]]
+        assert training["best_epoch"] == best_epoch(history) > 0
     one, other = (training["history"] for training in told["trainings"])
     assert one[0] == other[0]
     assert one[1] != other[1]
@@ -120,7 +123,7 @@ def test_nothing_is_left_behind(tuned: tuple[Path, Any], home: Path) -> None:
 
 @pytest.mark.tensorflow
 def test_teach_goes_on_from_it(tuned: tuple[Path, Any], tmp_path: Path) -> None:
-    from edgeretrain.training.teach import teach
+    from support.plain import teach
 
     out, report = tuned
     taught = teach(out, tmp_path / "taught", remove=["dots"])

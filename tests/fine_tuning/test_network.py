@@ -9,8 +9,8 @@ import pytest
 from support.garden import texture
 
 from edgeretrain.fine_tuning.network import Network
-from edgeretrain.fine_tuning.options import Layers
 from edgeretrain.fine_tuning.unfrozen import Unfrozen
+from edgeretrain.fine_tuning_options import Layers
 from edgeretrain.head.softmax import Head
 from edgeretrain.tflite.runtime import Network as File
 from fine_tuning.conftest import SIZE, SMALL_LAYERS

@@ -10,13 +10,18 @@ from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import soup as module
 from edgeretrain.fine_tuning.checkpoint import State
 from edgeretrain.fine_tuning.soup import cook
+from edgeretrain.fine_tuning.training import Verdict
 from edgeretrain.head.softmax import Head
-
-Verdict = dict[str, float]
+from edgeretrain.records.training import EpochRecord
 
 
 def verdict(loss: float) -> Verdict:
-    return {"validation_log_loss": loss, "validation_error": 0.05, "validation_top1": 0.5}
+    return Verdict(log_loss=loss, error=0.05, top1=0.5)
+
+
+def epoch(number: int, training_loss: float | None, loss: float) -> EpochRecord:
+    figures = {"validation_log_loss": loss, "validation_error": 0.05, "validation_top1": 0.5}
+    return EpochRecord(epoch=number, training_loss=training_loss, **figures)
 
 
 class Pot:
@@ -38,7 +43,7 @@ class Kitchen:
     def __init__(self, patch: pytest.MonkeyPatch, losses: list[float], mean: float) -> None:
         self.losses, self.mean = losses, mean
         self.trained: list[tuple[State, int, Path]] = []
-        self.frozen = State([{"epoch": 0, "training_loss": None, **verdict(0.9)}], [], [], [np.zeros(3, np.float32)])
+        self.frozen = State([epoch(0, None, 0.9)], [], [], [np.zeros(3, np.float32)])
         patch.setattr(module, "start", lambda *_: self.frozen)
         patch.setattr(module, "train", self.train)
         patch.setattr(module, "judge", lambda *_: (Pot.head, verdict(self.mean)))
@@ -46,10 +51,10 @@ class Kitchen:
     def train(self, *arguments: Any, seed: int, state_file: Path, done: Any) -> State:
         self.trained.append((arguments[3], seed, state_file))
         number = len(self.trained)
-        record = {"epoch": 1, "training_loss": 0.5, **verdict(self.losses[number - 1])}
+        record = epoch(1, 0.5, self.losses[number - 1])
         done(0, 10)
         done(10, 10)
-        best = 0 if record["validation_log_loss"] >= 0.9 else number
+        best = 0 if record.validation_log_loss >= 0.9 else number
         return State([*self.frozen.history, record], [], [], [np.full(3, best, np.float32)])
 
 
@@ -67,8 +72,8 @@ def test_the_mean_of_all_that_are_better_than_frozen(monkeypatch: pytest.MonkeyP
     np.testing.assert_array_equal(pot.held, [np.full(3, 2)])  # of 1 and 3
     assert pot.held[0].dtype == np.float32
     assert soup.verdict == verdict(0.4)
-    assert [(one["seed"], one["best_epoch"]) for one in soup.trainings] == [(0, 1), (1, 0), (2, 1)]
-    assert [one["history"][1]["validation_log_loss"] for one in soup.trainings] == [0.5, 0.95, 0.6]
+    assert [(training.seed, training.best_epoch) for training in soup.trainings] == [(0, 1), (1, 0), (2, 1)]
+    assert [training.history[1].validation_log_loss for training in soup.trainings] == [0.5, 0.95, 0.6]
 
 
 def test_every_training_starts_from_the_frozen_network(monkeypatch: pytest.MonkeyPatch) -> None:

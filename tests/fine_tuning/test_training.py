@@ -10,7 +10,7 @@ import pytest
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import training as module
 from edgeretrain.fine_tuning.checkpoint import State
-from edgeretrain.fine_tuning.training import Lessons, best_epoch, start, train
+from edgeretrain.fine_tuning.training import Lessons, Verdict, best_epoch, start, train
 from edgeretrain.head.logistic import choose_logistic
 from edgeretrain.head.softmax import Head, Rows
 
@@ -85,9 +85,8 @@ def doubled(pixels: np.ndarray) -> np.ndarray:
 def told(monkeypatch: pytest.MonkeyPatch, losses: list[float], error: float = 0) -> None:
     """Let the validation photos say this, epoch by epoch."""
     left = iter(losses)
-    verdict = {"validation_top1": 0.5, "validation_error": error}
     head = Head(np.zeros((8, 2), np.float32), np.zeros(2, np.float32))
-    monkeypatch.setattr(module, "judge", lambda *_: (head, {**verdict, "validation_log_loss": next(left)}))
+    monkeypatch.setattr(module, "judge", lambda *_: (head, Verdict(log_loss=next(left), error=error, top1=0.5)))
 
 
 def run(lessons: Lessons, path: Path, options: FineTuning = OPTIONS, **more: Any) -> tuple[Toy, State]:
@@ -100,9 +99,9 @@ def test_the_curve(lessons: Lessons, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     toy, state = run(lessons, tmp_path, done=lambda *one: seen.append(one))
     history = state.history
-    assert [record["epoch"] for record in history] == [0, 1, 2, 3, 4, 5]
-    assert history[0]["training_loss"] is None
-    assert all(0 <= record["validation_top1"] <= 1 for record in history)
+    assert [record.epoch for record in history] == [0, 1, 2, 3, 4, 5]
+    assert history[0].training_loss is None
+    assert all(0 <= record.validation_top1 <= 1 for record in history)
     assert seen == [*((done, 25) for done in range(25)), (25, 25)]
     assert np.argmax(toy.rates) in (4, 5)  # the warm-up is one epoch of five steps
 
@@ -123,8 +122,8 @@ def test_the_best_weights_are_kept(lessons: Lessons, tmp_path: Path, monkeypatch
 
 def test_of_epochs_that_cannot_be_told_apart_the_last_is_the_best() -> None:
     def best(losses: list[float], errors: list[float]) -> int:
-        pairs = zip(losses, errors, strict=True)
-        return best_epoch([{"validation_log_loss": loss, "validation_error": error} for loss, error in pairs])
+        figures = zip(range(len(losses)), losses, errors, strict=True)
+        return best_epoch([module._epoch(number, 0.5, Verdict(loss, error, 0.5)) for number, loss, error in figures])
 
     assert best([0.9, 0.5, 0.54, 0.56], [0.3, 0.05, 0.1, 0.1]) == 2
     assert best([0.9, 0.5, 0.54, 0.55], [0.3, 0.05, 0.1, 0.1]) == 3
@@ -139,9 +138,9 @@ def test_the_standard_error_is_that_of_the_mean(lessons: Lessons, tmp_path: Path
     head, choice = choose_logistic(values, lessons.labels, lessons.training, lessons.validation, 2)
     rows = lessons.validation
     losses = -np.log(head.probabilities(values[rows])[np.arange(6), lessons.labels[rows]])
-    assert history[0]["validation_log_loss"] == pytest.approx(losses.mean(), abs=1e-5)
-    assert history[0]["validation_log_loss"] == pytest.approx(choice.validation_log_loss, abs=1e-5)
-    assert history[0]["validation_error"] == pytest.approx(losses.std() / 6**0.5, abs=1e-5)
+    assert history[0].validation_log_loss == pytest.approx(losses.mean(), abs=1e-5)
+    assert history[0].validation_log_loss == pytest.approx(choice.validation_log_loss, abs=1e-5)
+    assert history[0].validation_error == pytest.approx(losses.std() / 6**0.5, abs=1e-5)
 
 
 def test_when_no_epoch_is_better_the_frozen_weights_stay(

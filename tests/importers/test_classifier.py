@@ -88,8 +88,9 @@ def test_the_name_in_the_card_is_plain() -> None:
 
 
 def test_an_imported_model_cannot_be_taught(pair: Pair, tmp_path: Path) -> None:
+    from support.plain import teach
+
     from edgeretrain.tflite.package import pack, read_package
-    from edgeretrain.training.teach import teach
 
     model = pair.run / "model.float32.tflite"
     with zipfile.ZipFile(model) as archive:
@@ -152,12 +153,13 @@ def test_poets_graph_comes_home_in_all_precisions(tmp_path: Path) -> None:
 def test_what_an_imported_model_is_used_for(tmp_path: Path, textures: Path) -> None:
     """`evaluate`, `export android`, `inspect`, and `benchmark` take it; `teach` says why it does not."""
     pytest.importorskip("tensorflow")
+    from support.plain import teach
+
     from edgeretrain.benchmark import benchmark
     from edgeretrain.evaluation.evaluate import evaluate_folder
     from edgeretrain.export import export_android
     from edgeretrain.tflite.inspect import inspect_model
     from edgeretrain.tflite.package import read_package
-    from edgeretrain.training.teach import teach
 
     labels = "".join(f"{path.name}\n" for path in sorted(textures.iterdir(), reverse=True))
     graph = write(poets_graph(), tmp_path / "retrained_graph.pb")
@@ -165,7 +167,7 @@ def test_what_an_imported_model_is_used_for(tmp_path: Path, textures: Path) -> N
     imported(graph, out, labels=labels, precisions=["int8"])
     model = out / "model.int8.tflite"
     evaluation, skipped = evaluate_folder(model, textures)
-    assert (sum(sum(row) for row in evaluation.as_dict()["confusion"]), skipped) == (72, [])
+    assert (sum(sum(row) for row in evaluation.confusion), skipped) == (72, [])
     (asset,) = export_android([model], tmp_path / "assets")
     assert asset.labels == 3
     card = read_package(model).card

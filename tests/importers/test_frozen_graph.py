@@ -45,9 +45,9 @@ def real_photos(folder: Path, name: str, each: int) -> Path:
 
 def test_a_poets_graph_becomes_a_backbone_that_retrains(nudity: Path, tmp_path: Path) -> None:
     import tensorflow as tf
+    from support.plain import retrain
 
     from edgeretrain.data.pixels import load_pixels
-    from edgeretrain.training.retrain import retrain
 
     set_of_photos = real_photos(tmp_path / "trashnet", "trashnet", 20)
     out = tmp_path / "backbones"

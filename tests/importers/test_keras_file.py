@@ -54,7 +54,7 @@ def assert_like_keras(source: Source, model: Any, white: float) -> None:
 
 def retrained(path: Path, model: Any, features: str, trash: Path, tmp_path: Path) -> list[str]:
     """Build, retrain, and hold the backbone against Keras; the cards' word on where it comes from."""
-    from edgeretrain.training.retrain import retrain
+    from support.plain import retrain
 
     (backbone,), _ = build_from_source(
         "my_net",

@@ -47,7 +47,7 @@ def prove(
     source: str, trash: Path, tmp_path: Path, expected: Callable[[Row], Row], *precisions: Precision, **overrides: Any
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Build backbones, hold the float32 one against TensorFlow on photos, retrain; the card and what was found."""
-    from edgeretrain.training.retrain import retrain
+    from support.plain import retrain
 
     cache = tmp_path / "cache" / "backbones"
     wanted = precisions or ("float32",)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.plain import retrain
 
 from edgeretrain.backbone import find_backbone
 from edgeretrain.backbone.build import run_source
@@ -25,7 +26,6 @@ from edgeretrain.tflite import to_tensorflow as tflite_operators
 from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.flatbuffer import read_model, schema, write_model
 from edgeretrain.tflite.inspect import inspect_model
-from edgeretrain.training.retrain import retrain
 from importers.tflite_files import Interpreted, Pixels, SmallFile, alike, furthest, noise
 
 SCALING = Scaling.between(-1, 1)

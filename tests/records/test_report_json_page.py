@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edgeretrain.records.benchmark import Benchmark
+from edgeretrain.records.card import Card
 from edgeretrain.records.json_form import alternatives, is_left_out, may_be_null, types_of
 from edgeretrain.records.sweep import Sweep
 from edgeretrain.records.training import Report
@@ -30,7 +31,7 @@ def test_the_page_is_up_to_date(maker: Any) -> None:
     assert maker.PAGE.read_text("utf-8") == maker.page(), "run python docs/reference/make_report_json.py"
 
 
-@pytest.mark.parametrize("root", [Report, Sweep, Benchmark])
+@pytest.mark.parametrize("root", [Report, Sweep, Benchmark, Card])
 def test_every_key_is_explained(maker: Any, root: type) -> None:
     """Each has a meaning, each number with a fraction a unit, and what may be null or absent says when."""
     faults = []

@@ -46,8 +46,17 @@ def model(labels: Sequence[str], precision: str, wrong: dict[tuple[int, int], in
         "file": f"model.{precision}.tflite",
         "bytes": BYTES[precision],
         "sha256": precision.encode().hex().ljust(64, "0"),
-        "backbone": {"sha256": "ab" * 32, "licence": "Apache-2.0", "weights": {"source": "a package <of> weights"}},
-        "head": {"method": "L2 logistic regression", "l2": 0.01, "validation_top1": 0.9},
+        "backbone": {
+            "sha256": "ab" * 32,
+            "weights": {"source": "a package <of> weights", "licence": "Apache-2.0"},
+        },
+        "head": {
+            "method": "L2 logistic regression",
+            "l2": 0.01,
+            "validation_log_loss": 0.3,
+            "validation_top1": 0.9,
+        },
+        "reject_below": 0.4,
         "evaluation": {
             "photos": photos,
             "top1": 1 - len(wrong) / photos,
@@ -85,6 +94,7 @@ def make_report() -> MakeReport:
             "runtime": "ai_edge_litert 2.3.0",
             "options": {"fit": "squash", "seed": 0, "flip_left_right": False},
             "photos": {
+                "digest": "cd" * 32,
                 "labels": list(labels),
                 "training": {label: 8 * per_class + index for index, label in enumerate(labels)},
                 "validation": dict.fromkeys(labels, per_class),
@@ -169,7 +179,8 @@ def tuned(report: Report) -> Report:
     }
     for model in report["models"]:
         before = copy.deepcopy(model["evaluation"])
-        before["mistakes"] = [*before["mistakes"][1:], {"photo": "tulips/8.jpg"}, {"photo": "tulips/9.jpg"}]
+        more = [{**before["mistakes"][0], "photo": f"tulips/{number}.jpg", "label": "tulips"} for number in (8, 9)]
+        before["mistakes"] = [*before["mistakes"][1:], *more]
         before["top1"] -= 1 / 30
         before["log_loss"], before["calibration_error"] = 0.375, 0.04
         model["frozen"] = {"bytes": model["bytes"] + 8, "head": model["head"], "evaluation": before}

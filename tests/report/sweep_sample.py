@@ -2,17 +2,32 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
+from benchmark.made_up import result, results, times
 
 from edgeretrain.backbone.presets import PRESETS
+from edgeretrain.evaluation.figures import WeakestClass
 from edgeretrain.evaluation.intervals import wilson
+from edgeretrain.options import Options
 from edgeretrain.precision import PRECISIONS
+from edgeretrain.records.benchmark import Measurement
+from edgeretrain.records.json_form import to_json
+from edgeretrain.records.sweep import (
+    Candidate,
+    Front,
+    HeldOut,
+    Sweep,
+    SweepBudget,
+    SweepFailure,
+    SweepLatency,
+    SweepPhotos,
+)
 from edgeretrain.sweep.budget import Budget
-from edgeretrain.sweep.choose import mark_front, nearest_miss, pick
+from edgeretrain.sweep.choose import nearest_miss, pick, with_fronts
 
-Sweep = dict[str, Any]
 PHOTOS = 91
 USUAL = tuple(name for name in PRESETS if name != "inception_v3")
 WEIGHTS = {"float32": 4.0, "float16": 2.0, "dynamic": 1.02, "int8": 1.02}
@@ -27,11 +42,15 @@ def make_sweep(
     labels: Sequence[str] = ("daisy", "dandelion", "roses", "sunflowers", "tulips"),
     budget: Budget | None = None,
     failed: Sequence[dict[str, Any]] = (),
-) -> Sweep:
+) -> dict[str, Any]:
     budget = budget or Budget()
-    gone = {(one["preset"], one["precision"]) for one in failed if one["stage"] != "latency"}
-    silent = {(one["preset"], one["precision"]): one["reason"] for one in failed if one["stage"] == "latency"}
-    candidates = []
+    gone = {(failure["preset"], failure["precision"]) for failure in failed if failure["stage"] != "latency"}
+    silent = {
+        (failure["preset"], failure["precision"]): failure["reason"]
+        for failure in failed
+        if failure["stage"] == "latency"
+    }
+    candidates: list[Candidate] = []
     for name in presets:
         preset = PRESETS[name]
         for precision in precisions:
@@ -46,62 +65,61 @@ def make_sweep(
             error = silent.get((name, precision))
             timed = latency and error is None
             candidates.append(
-                {
-                    "preset": name,
-                    "architecture": preset.architecture,
-                    "alpha": preset.alpha,
-                    "resolution": preset.resolution,
-                    "precision": precision,
-                    "file": f"{name}/model.{precision}.tflite",
-                    "report": f"{name}/report.html",
-                    "bytes": size,
-                    "compressed_bytes": int(size * 0.9) if timed else None,
-                    "macs": int(preset.macs * 1e6) + 123_456,
-                    "parameters": parameters,
-                    "top1": right / PHOTOS,
-                    "interval": list(wilson(right / PHOTOS, PHOTOS)),
-                    "top3": min(1.0, right / PHOTOS + 0.09),
-                    "log_loss": 0.4,
-                    "test_photos": PHOTOS,
-                    "held_out": {"top1": right / PHOTOS, "photos": 2 * PHOTOS},
-                    "agreement_with_float32": None if precision == "float32" else 0.978,
-                    "weakest": {"label": labels[int(random.integers(len(labels)))], "recall": 0.75},
-                    "latency_ms": round(median, 4) if timed else None,
-                    "latency": {
-                        "inference_ms": {"median": median, "p90": median * 1.06, "p99": median * 1.2},
-                        "peak_memory_bytes": size + 9_000_000,
-                        "threads": 1,
-                    }
-                    if timed
-                    else None,
-                    "latency_error": error if latency else None,
-                }
+                Candidate(
+                    preset=name,
+                    architecture=preset.architecture,
+                    alpha=preset.alpha,
+                    resolution=preset.resolution,
+                    precision=precision,
+                    file=f"{name}/model.{precision}.tflite",
+                    report=f"{name}/report.html",
+                    sha256="0" * 64,
+                    bytes=size,
+                    compressed_bytes=int(size * 0.9) if timed else None,
+                    macs=int(preset.macs * 1e6) + 123_456,
+                    parameters=parameters,
+                    top1=right / PHOTOS,
+                    interval=wilson(right / PHOTOS, PHOTOS),
+                    top3=min(1.0, right / PHOTOS + 0.09),
+                    log_loss=0.4,
+                    test_photos=PHOTOS,
+                    held_out=HeldOut(top1=right / PHOTOS, photos=2 * PHOTOS),
+                    agreement_with_float32=None if precision == "float32" else 0.978,
+                    weakest=WeakestClass(label=labels[int(random.integers(len(labels)))], recall=0.75),
+                    latency_ms=round(median, 4) if timed else None,
+                    latency=measurement(median, size) if timed else None,
+                    latency_error=error if latency else None,
+                    misses=(),
+                    front=Front(size=False, latency=False),
+                )
             )
-    for candidate in candidates:
-        candidate["misses"] = budget.misses(candidate)
-    mark_front(candidates)
+    candidates = with_fronts([replace(candidate, misses=budget.misses(candidate)) for candidate in candidates])
     picked = pick(candidates)
-    return {
-        "edgeretrain": "0.1.0",
-        "runtime": "ai_edge_litert 2.3.0",
-        "photos": {"labels": list(labels), "training": 816, "validation": 93, "testing": PHOTOS},
-        "options": {"fit": "squash", "seed": 0},
-        "budget": {
-            "max_size": budget.max_size,
-            "max_latency": budget.max_latency,
-            "min_accuracy": budget.min_accuracy,
-            "device": "ssh://pi@garden" if latency else None,
-            "threads": 1,
-        },
-        "latency": {
-            "environment": {"board": "Raspberry Pi 4 Model B Rev 1.4", "cores": 4, "governors": ["ondemand"]},
-            "warnings": ["The CPU governor is ondemand, not performance: the clock may have been below its highest."],
-            "where": "ssh://pi@garden",
-        }
+    sweep = Sweep(
+        edgeretrain="0.1.0",
+        runtime="ai_edge_litert 2.3.0",
+        photos=SweepPhotos(labels=tuple(labels), digest="ef" * 32, training=816, validation=93, testing=PHOTOS),
+        options=Options(),
+        budget=SweepBudget(**vars(budget), device="ssh://pi@garden" if latency else None, threads=1),
+        latency=SweepLatency(
+            where="ssh://pi@garden",
+            environment=replace(results().environment, board="Raspberry Pi 4 Model B Rev 1.4", governors=("ondemand",)),
+            warnings=("The CPU governor is ondemand, not performance: the clock may have been below its highest.",),
+        )
         if latency
         else None,
-        "candidates": candidates,
-        "failed": list(failed),
-        "pick": picked,
-        "nearest": None if picked else nearest_miss(candidates, budget),
-    }
+        candidates=tuple(candidates),
+        failed=tuple(SweepFailure(**failure) for failure in failed),
+        pick=picked,
+        nearest=None if picked else nearest_miss(candidates, budget),
+    )
+    return to_json(sweep)
+
+
+def measurement(median: float, size: int) -> Measurement:
+    """The figures of a model of this median [ms] and size [bytes]."""
+    figures = replace(
+        result(bytes=size, peak_memory_bytes=size + 9_000_000),
+        inference_ms=times(median, p90=median * 1.06, p99=median * 1.2),
+    )
+    return Measurement(**{figure.name: getattr(figures, figure.name) for figure in fields(Measurement)})

@@ -1,4 +1,4 @@
-from edgeretrain.report.chart import size_chart
+from report.plain import size_chart
 
 
 def test_points_stand_by_size_and_accuracy(report):

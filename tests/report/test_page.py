@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from edgeretrain.evaluation.figures import mistaken
-from edgeretrain.report import render_page
+from report.plain import mistaken, render_page
 
 ODD = [
     "<script>alert(1)</script>",
@@ -60,7 +59,7 @@ def test_photos_skipped_warnings_options_and_card_are_told(report, read_page):
     assert report["photos"]["warnings"][0] in page.text
     card = {row[0]: row[1:] for row in page.tables["card"][0]}
     assert card["flip_left_right"] == ["no"]
-    assert card["licence"] == ["Apache-2.0"]
+    assert card["weights.licence"] == ["Apache-2.0"]
     assert card["weights.source"] == ["a package <of> weights"]
     assert card["file"] == [model["file"] for model in report["models"]]
 
@@ -112,7 +111,7 @@ def test_labels_never_become_markup(make_report, read_page):
     made = make_report(ODD, {"int8": {(row, 0): (row + 1) % len(ODD) for row in range(len(ODD))}})
     made["photos"]["warnings"] = list(ODD)
     made["photos"]["skipped"] = [{"photo": label, "reason": label} for label in ODD]
-    made["options"]["note"] = ODD[0]
+    made["models"][0]["backbone"]["source"] = {label: label for label in ODD}
     made["preset"] = ODD[7]
     page = read_page(render_page(made, {f"{label}/0.jpg": b"jpeg" for label in ODD}))
     plain = read_page(render_page(make_report([f"l{row}" for row in range(len(ODD))]), {}))
@@ -152,7 +151,7 @@ def test_many_classes_show_the_most_confused_pairs(make_report, read_page):
 def test_a_thousand_mistakes_keep_the_page_small(make_report):
     wrong = {(row, number): (row + 1) % 3 for row in range(3) for number in range(340)}
     made = make_report(mistakes=dict.fromkeys(("float32", "float16", "dynamic", "int8"), wrong), per_class=500)
-    names = [each.photo for each in mistaken(made)]
+    names = [mistake.photo for mistake in mistaken(made)]
     html = render_page(made, {name: bytes(8000) for name in names[:200]})
     assert len(names) == 1020
     assert html.count("data:image/jpeg") == 200

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from edgeretrain.report import render_page
+from report.plain import render_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

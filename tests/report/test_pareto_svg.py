@@ -9,10 +9,9 @@ import pytest
 
 from edgeretrain.backbone.families import FAMILIES
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.report.pareto_svg import render_pareto_svg, write_pareto_svg
-from edgeretrain.report.sweep_chart import pictures
 from edgeretrain.sweep.budget import Budget
 from report.browser import CHROMIUM, Browser
+from report.plain import pictures, render_pareto_svg, write_pareto_svg
 from report.sweep_sample import make_sweep
 
 TWO = ("mobilenet_v2_100_224", "mobilenet_v2_035_128")
@@ -48,7 +47,8 @@ def test_heading_captions_and_legend() -> None:
     for name in ("MobileNet V2", "Inception V3", "int8", "float32", "Pareto front"):
         assert name in text
     assert "MobileNet V1" not in text and "float16" not in text
-    sweep["latency"].update(where="this machine", environment={"machine": "Raspberry Pi 4"})
+    sweep["latency"]["where"] = "this machine"
+    sweep["latency"]["environment"]["machine"] = "Raspberry Pi 4"
     assert "Top-1 against latency, Raspberry Pi 4, 1 thread" in render_pareto_svg(sweep)
 
 

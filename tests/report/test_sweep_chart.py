@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from edgeretrain.report.sweep_chart import BOTTOM, LEFT, RIGHT, TOP, line_path, pictures, scales, title_of
+from edgeretrain.report.sweep_chart import BOTTOM, LEFT, RIGHT, TOP, line_path, scales
 from edgeretrain.sweep.budget import Budget
+from report.plain import pictures, title_of
 from report.sweep_sample import make_sweep
 
 

@@ -9,9 +9,8 @@ import pytest
 
 from edgeretrain.backbone.families import FAMILIES
 from edgeretrain.backbone.presets import PRESETS
-from edgeretrain.report.sweep_figures import budget_text, failures, miss_text, short_name
-from edgeretrain.report.sweep_page import render_sweep_page
 from edgeretrain.sweep.budget import Budget
+from report.plain import budget_text, failures, miss_text, render_sweep_page, short_name
 from report.sweep_sample import PHOTOS, make_sweep
 
 REPORT = Path(__file__).parents[2] / "edgeretrain" / "report"
@@ -137,8 +136,10 @@ def test_nothing_becomes_markup(read_page: Any) -> None:
     plain = read_page(render_sweep_page(sweep))
     sweep["failed"][0] = {**sweep["failed"][0], "reason": ODD}
     sweep["pick"] = {**sweep["pick"], "reason": ODD}
-    sweep["latency"].update(where=ODD, warnings=[ODD], environment={ODD: ODD})
-    sweep["options"] = {ODD: ODD}
+    sweep["latency"].update(where=ODD, warnings=[ODD])
+    for key in ("machine", "board", "cpu", "os", "kernel", "runtime"):
+        sweep["latency"]["environment"][key] = ODD
+    sweep["budget"]["device"] = ODD
     for candidate in sweep["candidates"]:
         candidate.update(architecture=ODD, report="javascript:alert(1)//" + ODD, latency_error=ODD)
     page = read_page(render_sweep_page(sweep))
@@ -182,8 +183,9 @@ def test_short_names(preset: str, name: str) -> None:
 
 
 def test_short_names_of_what_is_no_row_of_the_table() -> None:
-    assert short_name({"preset": "mobilenet_v1_025_128_logits", "precision": "int8"}) == "V1 0.25/128 logits int8"
-    assert short_name({"preset": "garden", "precision": "float16"}) == "garden float16"
+    (candidate,) = make_sweep(["mobilenet_v1_025_128"], ["int8"])["candidates"]
+    assert short_name({**candidate, "preset": "mobilenet_v1_025_128_logits"}) == "V1 0.25/128 logits int8"
+    assert short_name({**candidate, "preset": "garden", "precision": "float16"}) == "garden float16"
 
 
 def test_every_family_and_own_backbones_have_a_colour_that_no_style_sheet_names() -> None:
@@ -227,4 +229,4 @@ def test_budgets_in_words() -> None:
 
 def test_failures_name_the_precisions_of_one_preset_together() -> None:
     failed = [{"preset": "a", "precision": one, "stage": "retrain", "reason": "crashed"} for one in ("dynamic", "int8")]
-    assert list(failures({"failed": failed})) == [("not retrained", "crashed", ["a (dynamic, int8)"])]
+    assert list(failures(make_sweep([], failed=failed))) == [("not retrained", "crashed", ["a (dynamic, int8)"])]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from edgeretrain.report.sweep_page import render_sweep_page
 from edgeretrain.sweep.budget import Budget
 from report.browser import CHROMIUM, Browser
+from report.plain import render_sweep_page
 from report.sweep_sample import make_sweep
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH")

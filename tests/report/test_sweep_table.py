@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 
 from edgeretrain.backbone.presets import PRESETS
-from edgeretrain.report.sweep_table import render_sweep_table
 from edgeretrain.sweep.budget import Budget
+from report.plain import render_sweep_table
 from report.sweep_sample import make_sweep
 
 TWO = ("mobilenet_v2_100_224", "mobilenet_v2_035_128")

@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgeretrain.report import render_evaluation, render_table
+from report.plain import render_evaluation, render_table
 
 
 def as_text(renderable, width=80):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edgeretrain.report.training_curve import training_curve
+from report.plain import training_curve
 
 Report = dict[str, Any]
 

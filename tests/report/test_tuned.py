@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from edgeretrain.report import render_page, render_tuned
-from edgeretrain.report.training_curve import training_curve
-from edgeretrain.report.tuned import distilled, tuned_models, verdict
+from report.plain import distilled, render_page, render_tuned, training_curve, tuned_models, verdict
 
 Report = dict[str, Any]
 
@@ -112,7 +110,8 @@ def test_when_it_came_to_nothing(in_vain: Report, read_page: Any) -> None:
 def test_what_was_distilled_from(tuned: Report, read_page: Any) -> None:
     assert distilled(tuned) == ""
     teachers = [{"preset": name, "sha256": "0" * 64} for name in ("mobilenet_v2_100_224", "my_own")]
-    tuned["fine_tuning"]["distillation"] = {"backbones": teachers, "l2": 0.01, "validation_top1": 0.9137}
+    tuned["fine_tuning"]["distillation"] = {"backbones": teachers, "l2": 0.01, "validation_log_loss": 0.3}
+    tuned["fine_tuning"]["distillation"]["validation_top1"] = 0.9137
     told = (
         "It also learnt what mobilenet_v2_100_224 and my_own make of the training photos; a head on their bottlenecks "
         "has 91.4 % of the validation photos right."

@@ -11,6 +11,7 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.download import NoConnection
 from edgeretrain.precision import PRECISIONS
 from edgeretrain.progress import silent
+from edgeretrain.records.sweep import SweepFailure
 from edgeretrain.sweep import backbones
 from edgeretrain.sweep.backbones import SMALL, gather_backbones, select_presets
 
@@ -75,16 +76,16 @@ def test_what_is_bundled_is_had_and_the_rest_named_with_the_reason(
 ) -> None:
     monkeypatch.setenv("EDGERETRAIN_CACHE", str(tmp_path))
     found, failed = gather_backbones(["mobilenet_v1_025_128", V1, V2], PRECISIONS, progress=silent)
-    assert {preset: [one.precision for one in each] for preset, each in found.items()} == {
+    assert {preset: [backbone.precision for backbone in backbones] for preset, backbones in found.items()} == {
         V1: ["float32", "int8"],
         V2: list(PRECISIONS),
     }
-    assert [(one["preset"], one["precision"], one["stage"]) for one in failed] == [
+    assert [(failure.preset, failure.precision, failure.stage) for failure in failed] == [
         ("mobilenet_v1_025_128", None, "backbone"),
         (V1, "float16", "backbone"),
         (V1, "dynamic", "backbone"),
     ]
-    assert all("edgeretrain[tensorflow]" in one["reason"] for one in failed)
+    assert all("edgeretrain[tensorflow]" in failure.reason for failure in failed)
 
 
 @pytest.mark.usefixtures("tensorflow")
@@ -99,8 +100,8 @@ def test_one_vain_download_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     found, failed = gather_backbones(["mobilenet_v1_025_128", "mobilenet_v1_050_128", V1], ["int8"], progress=silent)
     assert asked == ["mobilenet_v1_025_128"]
     assert list(found) == [V1]
-    assert [one["preset"] for one in failed] == ["mobilenet_v1_025_128", "mobilenet_v1_050_128"]
-    assert all("cannot be reached" in one["reason"] for one in failed)
+    assert [failure.preset for failure in failed] == ["mobilenet_v1_025_128", "mobilenet_v1_050_128"]
+    assert all("cannot be reached" in failure.reason for failure in failed)
 
 
 @pytest.mark.usefixtures("tensorflow")
@@ -112,12 +113,7 @@ def test_a_build_that_fails_leaves_what_is_bundled(monkeypatch: pytest.MonkeyPat
     found, failed = gather_backbones([V1], ["float32", "dynamic"], progress=silent)
     assert [one.precision for one in found[V1]] == ["float32"]
     assert failed == [
-        {
-            "preset": V1,
-            "precision": "dynamic",
-            "stage": "backbone",
-            "reason": "RuntimeError: the converter gave up",
-        }
+        SweepFailure(preset=V1, precision="dynamic", stage="backbone", reason="RuntimeError: the converter gave up")
     ]
 
 
@@ -128,5 +124,5 @@ def test_a_damaged_backbone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbones, "find_backbones", damaged)
     found, failed = gather_backbones([V2], ["int8"], progress=silent)
     assert found == {}
-    assert failed[0]["reason"] == f"{V2}: damaged."
-    assert failed[0]["precision"] is None
+    assert failed[0].reason == f"{V2}: damaged."
+    assert failed[0].precision is None

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.garden import Run
-
-from edgeretrain.sweep import sweep
+from support.plain import sweep
 
 FILES = ("pareto.svg", "pareto.png")
 

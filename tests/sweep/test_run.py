@@ -11,12 +11,14 @@ import pytest
 from benchmark.made_up import failure, result, results
 from support.garden import Run
 from support.own_backbone import put_own_backbone
+from support.plain import sweep
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.options import Options
 from edgeretrain.records.benchmark import Benchmark, BenchmarkFailure, BenchmarkResult
-from edgeretrain.sweep import Budget, sweep
+from edgeretrain.records.training import Report
+from edgeretrain.sweep import Budget
 from edgeretrain.sweep.retraining import PresetTrainer
 
 V1, V2 = "mobilenet_v1_100_224", "mobilenet_v2_100_224"
@@ -140,7 +142,7 @@ def test_other_photos_are_not_taken_for_the_same(swept: Sweep, run: Run, tmp_pat
 def test_one_failure_does_not_stop_the_others(swept: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     original = PresetTrainer._retrain
 
-    def fragile(trainer: PresetTrainer, preset: str, backbones: Sequence[Backbone]) -> dict[str, Any]:
+    def fragile(trainer: PresetTrainer, preset: str, backbones: Sequence[Backbone]) -> Report:
         if preset == V1:
             raise RuntimeError("V1 is no good today")
         if "dynamic" in [backbone.precision for backbone in backbones]:

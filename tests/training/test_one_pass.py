@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 from PIL import Image
 from support.garden import write_textures
+from support.plain import retrain, sweep, teach
 
 from edgeretrain.data import pixels as pixels_module
 from edgeretrain.evaluation.evaluate import evaluate_folder
 from edgeretrain.options import Options
 from edgeretrain.precision import PRECISIONS
 from edgeretrain.report import thumbnail
-from edgeretrain.sweep import sweep
-from edgeretrain.training.retrain import retrain
-from edgeretrain.training.teach import teach
 
 pytest.importorskip("ai_edge_litert")
 

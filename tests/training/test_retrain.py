@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.garden import Run, encoded, jpeg, put, texture
+from support.plain import retrain
 
 from edgeretrain.backbone import find_backbone
 from edgeretrain.classifier import Classifier
@@ -24,7 +25,6 @@ from edgeretrain.options import Options
 from edgeretrain.precision import PRECISIONS
 from edgeretrain.tflite.package import read_package
 from edgeretrain.training import run as run_module
-from edgeretrain.training.retrain import retrain
 
 pytest.importorskip("ai_edge_litert")
 FILES = {

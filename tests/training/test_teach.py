@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.garden import Pair, Run, encoded, jpeg, put, texture, write_textures
 from support.own_backbone import put_own_backbone
+from support.plain import retrain, teach
 
 from edgeretrain.backbone import find_backbone
 from edgeretrain.classifier import Classifier
@@ -20,8 +21,6 @@ from edgeretrain.head.sgd import Sgd
 from edgeretrain.options import Options
 from edgeretrain.tflite.package import read_package
 from edgeretrain.training import run as run_module
-from edgeretrain.training.retrain import retrain
-from edgeretrain.training.teach import teach
 
 pytest.importorskip("ai_edge_litert")
 

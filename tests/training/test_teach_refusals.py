@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from support.garden import Pair, Run, jpeg, put, write_textures
+from support.plain import retrain, teach
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features import store as bottleneck_file
 from edgeretrain.features.store import read_listing
-from edgeretrain.training.retrain import retrain
-from edgeretrain.training.teach import teach
 
 pytest.importorskip("ai_edge_litert")
 

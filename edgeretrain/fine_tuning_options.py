@@ -1,7 +1,7 @@
-"""What fine-tuning can be told."""
+"""The options of fine-tuning."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from edgeretrain.errors import EdgeretrainError
 
@@ -19,20 +19,21 @@ class FineTuning:
         layers: how many layers learn, counted from the bottleneck down, or `all`. Only layers with weights of their own
             count (convolutions); the batch normalisation after one goes with it.
         epochs: at most so many passes over the training photos.
-        learning_rate: of Adam, at its highest.
+        learning_rate: of Adam, at its highest [1].
         batch_size: photos per step.
-        warm_up: epochs in which the learning rate rises from 0; then it falls along a cosine, to 0 at the last epoch.
+        warm_up: how long the learning rate rises from 0 [epochs]. Then it falls along a cosine, to 0 at the last epoch.
         patience: stop after so many epochs in a row that the validation photos find worse than the best; see
             `training.best_epoch`. While the learning rate is high, they may for a while, before it pays off.
-        augmentation: how much crops, brightness and contrast vary: 0 not at all, 1 as usual; see `augmentation.py`.
+        augmentation: how much crops, brightness and contrast vary; 0: not at all, 1: as usual [1]. See
+            `augmentation.py`.
         mirror: mirror every second photo left to right, by chance; wrong where left and right tell classes apart.
         mixup: every photo is blended with another one of its batch, and so are their labels, the shares drawn from a
-            beta distribution with this parameter, the same for a whole batch; 0: not at all. Zhang et al., "mixup:
+            beta distribution with this parameter, the same for a whole batch; 0: not at all [1]. Zhang et al., "mixup:
             Beyond Empirical Risk Minimization", arXiv:1710.09412.
-        label_smoothing: share of every label that is spread over all classes.
-        distill_from: names of frozen backbones, presets' or of the user's own: the network also learns what a head on
+        label_smoothing: share of every label that is spread over all classes [0 to 1].
+        distill_from: names of frozen backbones, presets' or of the user's own. The network also learns what a head on
             their bottlenecks makes of the training photos; see `targets.py`. Empty: it does not.
-        distillation: share of every label that comes from them.
+        distillation: share of every label that comes from them [0 to 1].
         soup: so many trainings, each with another order and other looks of the photos; the mean of their weights is
             what ships; see `soup.py`.
     """
@@ -62,7 +63,7 @@ class FineTuning:
         ):  # 1 and 1.0: the same report
             object.__setattr__(self, name, float(getattr(self, name)))
         object.__setattr__(self, "distill_from", tuple(self.distill_from))
-        checks: list[tuple[str, Any, bool, str]] = [
+        checks: list[tuple[str, float | str, bool, str]] = [
             ("layers", self.layers, self.layers == "all" or _whole(self.layers), "all or a number from 1"),
             ("epochs", self.epochs, _whole(self.epochs), "a number from 1"),
             ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.001"),
@@ -102,5 +103,5 @@ def parse_names(text: str) -> tuple[str, ...]:
     return () if names == ("none",) else names
 
 
-def _whole(value: Any) -> bool:
+def _whole(value: object) -> bool:
     return isinstance(value, int) and value >= 1
