@@ -6,16 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeretrain.data.photos import Photo, read_again
-from edgeretrain.data.pixels import Fit, load_pixels_at
+from edgeretrain.data.pixels import Fit, Pixels, load_pixels_at
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.files.atomic import partial_file
 from edgeretrain.progress import Progress, silent
 from edgeretrain.threads import available_cores
-
-Pixels = npt.NDArray[np.uint8]
 
 _BLOCK = 64  # photos decoded before the next ones are handed to the threads
 

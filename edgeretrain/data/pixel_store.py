@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from edgeretrain.data.decoded import Pixels
+from edgeretrain.data.pixels import Pixels
 
 
 class PixelStore:

@@ -37,6 +37,9 @@ from edgeretrain.files.describe import open_failure, printable
 Fit = Literal["squash", "crop"]
 FITS: tuple[Fit, ...] = get_args(Fit)
 
+Pixels = npt.NDArray[np.uint8]
+"""A photo, or several: uint8 [..., height, width, 3], RGB, 0 to 255."""
+
 PhotoSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]
 
 PIXELS_VERSION = 2

@@ -17,9 +17,8 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.data.decoded import Pixels
 from edgeretrain.data.photos import Photo, PhotoFile, read_again, read_photo
-from edgeretrain.data.pixels import Fit, load_pixels_at
+from edgeretrain.data.pixels import Fit, Pixels, load_pixels_at
 from edgeretrain.errors import UnreadablePhoto
 from edgeretrain.tflite.runtime import Network, Runtime
 from edgeretrain.threads import available_cores

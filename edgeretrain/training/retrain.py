@@ -10,9 +10,9 @@ from typing import Any
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.presets import DEFAULT_PRESET
 from edgeretrain.data.dataset import Dataset
-from edgeretrain.data.decoded import Pixels
 from edgeretrain.data.photos import Photo, PhotoFolder, PhotoSet, list_photos, sorted_photos
 from edgeretrain.data.pixel_store import PixelStore, pixel_store
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.features.inference import PixelSource

@@ -8,19 +8,17 @@ import pytest
 
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import soup as module
-from edgeretrain.fine_tuning.checkpoint import State
-from edgeretrain.fine_tuning.soup import cook
+from edgeretrain.fine_tuning.checkpoint import EpochMetrics, State, ValidationMetrics
+from edgeretrain.fine_tuning.soup import train_soup
 from edgeretrain.head.softmax import Head
 
-Verdict = dict[str, float]
 
-
-def verdict(loss: float) -> Verdict:
+def metrics(loss: float) -> ValidationMetrics:
     return {"validation_log_loss": loss, "validation_error": 0.05, "validation_top1": 0.5}
 
 
 class Pot:
-    """Stands in for a `Network`: it holds weights."""
+    """Stands in for a `TrainableNetwork`: it holds weights."""
 
     head = Head(np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
 
@@ -32,21 +30,21 @@ class Pot:
 
 
 class Kitchen:
-    """Stands in for `training.py`: trainings whose validation log losses are told, and whose best weights are the
+    """Stands in for `training.py`: trainings whose validation log losses are given, and whose best weights are the
     number of the training, from 1; the frozen network's are 0."""
 
     def __init__(self, patch: pytest.MonkeyPatch, losses: list[float], mean: float) -> None:
         self.losses, self.mean = losses, mean
         self.trained: list[tuple[State, int, Path]] = []
-        self.frozen = State([{"epoch": 0, "training_loss": None, **verdict(0.9)}], [], [], [np.zeros(3, np.float32)])
+        self.frozen = State([{"epoch": 0, "training_loss": None, **metrics(0.9)}], [], [], [np.zeros(3, np.float32)])
         patch.setattr(module, "start", lambda *_: self.frozen)
         patch.setattr(module, "train", self.train)
-        patch.setattr(module, "judge", lambda *_: (Pot.head, verdict(self.mean)))
+        patch.setattr(module, "validate", lambda *_: (Pot.head, metrics(self.mean)))
 
     def train(self, *arguments: Any, seed: int, state_file: Path, done: Any) -> State:
         self.trained.append((arguments[3], seed, state_file))
         number = len(self.trained)
-        record = {"epoch": 1, "training_loss": 0.5, **verdict(self.losses[number - 1])}
+        record: EpochMetrics = {"epoch": 1, "training_loss": 0.5, **metrics(self.losses[number - 1])}
         done(0, 10)
         done(10, 10)
         best = 0 if record["validation_log_loss"] >= 0.9 else number
@@ -56,8 +54,8 @@ class Kitchen:
 def run(kitchen: Kitchen, *, seed: int = 0, done: Any = lambda *_: None) -> tuple[Pot, module.Soup]:
     pot: Any = Pot()
     options = FineTuning(soup=len(kitchen.losses))
-    lessons: Any = None
-    return pot, cook(pot, lessons, options, seed=seed, folder=Path("work"), done=done)
+    training_set: Any = None
+    return pot, train_soup(pot, training_set, options, seed=seed, folder=Path("work"), done=done)
 
 
 def test_the_mean_of_all_that_are_better_than_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +64,7 @@ def test_the_mean_of_all_that_are_better_than_frozen(monkeypatch: pytest.MonkeyP
     assert soup.averaged == [0, 2]
     np.testing.assert_array_equal(pot.held, [np.full(3, 2)])  # of 1 and 3
     assert pot.held[0].dtype == np.float32
-    assert soup.verdict == verdict(0.4)
+    assert soup.metrics == metrics(0.4)
     assert [(one["seed"], one["best_epoch"]) for one in soup.trainings] == [(0, 1), (1, 0), (2, 1)]
     assert [one["history"][1]["validation_log_loss"] for one in soup.trainings] == [0.5, 0.95, 0.6]
 
@@ -90,7 +88,7 @@ def test_soups_of_other_seeds_have_no_training_in_common(monkeypatch: pytest.Mon
 def test_when_no_training_is_better_the_frozen_weights_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     pot, soup = run(Kitchen(monkeypatch, [0.95, 1.2], mean=0.4))
     assert soup.averaged == []
-    assert soup.verdict == verdict(0.9)
+    assert soup.metrics == metrics(0.9)
     np.testing.assert_array_equal(pot.held, [np.zeros(3)])
 
 
@@ -101,7 +99,7 @@ def test_a_mean_that_is_clearly_worse_than_the_best_training(
     pot, soup = run(Kitchen(monkeypatch, [0.6, 0.5], mean))
     assert soup.averaged == averaged
     np.testing.assert_array_equal(pot.held, [np.full(3, weights)])
-    assert soup.verdict == verdict(mean if len(averaged) == 2 else 0.5)
+    assert soup.metrics == metrics(mean if len(averaged) == 2 else 0.5)
 
 
 def test_progress_is_that_of_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
