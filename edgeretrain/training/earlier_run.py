@@ -65,8 +65,8 @@ def read_earlier_run(model: Path) -> EarlierRun:
     models = [_read_model(path) for path in paths]
     first = models[0].listing
     for one in models[1:]:
-        same = (one.listing.photos, one.listing.places, one.listing.options)
-        if same != (first.photos, first.places, first.options):
+        same = (one.listing.photos, one.listing.subsets, one.listing.options)
+        if same != (first.photos, first.subsets, first.options):
             raise _not_of_this_model(one.path, one.bottlenecks, f"lists other photos than {models[0].bottlenecks.name}")
     return EarlierRun(folder, tuple(models), first, _options(first.options, models[0].bottlenecks))
 

@@ -169,12 +169,12 @@ def scan_photos(
     learnt_only -= {Column(backbone) for backbone in backbones}
 
     def tested(photo: Photo) -> bool:
-        return options.hashed_place(photo) == "testing"
+        return options.hashed_subset(photo) == "testing"
 
     extraction = extractor.extract(
         listing.files,
         list(dict.fromkeys([*everything, *(Column(teacher) for teacher in teachers)])),
-        wanted=lambda photo, column: column not in learnt_only or not tested(photo),
+        needed=lambda photo, column: column not in learnt_only or not tested(photo),
         store=store,
         stored=tested,
     )
