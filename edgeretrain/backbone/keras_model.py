@@ -80,20 +80,20 @@ def _contents(path: Path) -> tuple[str | None, bool]:
     """What network a weight file holds (None: not recognised), and whether with its classifier."""
     import h5py
 
-    wrong, way_out = f"{path}: not a Keras weight file in HDF5 format", "Give --weights a Keras .h5 file."
+    wrong, hint = f"{path}: not a Keras weight file in HDF5 format", "Give --weights a Keras .h5 file."
     if path.name.endswith(".weights.h5") or path.suffix not in (".h5", ".hdf5"):
-        raise EdgeretrainError(f"{wrong}. {way_out}")
+        raise EdgeretrainError(f"{wrong}. {hint}")
     try:
         with h5py.File(path, "r") as file:
             require_self_contained(path, file)
             group = file.get("model_weights", file)
             if "layer_names" not in group.attrs:
-                raise EdgeretrainError(f"{wrong}. {way_out}")
+                raise EdgeretrainError(f"{wrong}. {hint}")
             names = [raw.decode() if isinstance(raw, bytes) else str(raw) for raw in group.attrs["layer_names"]]
             family = next((family for family in FAMILIES if family.layer in names), None)
             filters = _filters(group[family.layer]) if family and family.scalable else 0
     except UNREADABLE as error:
-        raise EdgeretrainError(f"{wrong} ({first_line(error)}). {way_out}") from error
+        raise EdgeretrainError(f"{wrong} ({first_line(error)}). {hint}") from error
     with_top = any(name in names for name in ("conv_preds", "predictions", "Logits"))
     return _title(family, filters) if family else None, with_top
 

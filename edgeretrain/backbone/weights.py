@@ -99,8 +99,8 @@ def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) ->
         weights_url(preset),
         cache / name,
         step="Downloading weights",
-        fault=lambda path: _fault(path, preset.family.md5),
-        ways_out=f"Try again later, or put {name} into a folder and name that folder in EDGERETRAIN_WEIGHTS, or give "
+        validate=lambda path: _wrong_with(path, preset.family.md5),
+        hint=f"Try again later, or put {name} into a folder and name that folder in EDGERETRAIN_WEIGHTS, or give "
         "the file with --weights FILE.",
         progress=progress,
     )
@@ -109,7 +109,7 @@ def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) ->
     return found
 
 
-def _fault(path: Path, md5: str) -> str | None:
+def _wrong_with(path: Path, md5: str) -> str | None:
     """What is wrong with a downloaded weight file, or None; `md5`: what Keras names for it, "" where it names none."""
     with path.open("rb") as file:
         if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:

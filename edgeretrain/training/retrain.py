@@ -9,9 +9,9 @@ from pathlib import Path
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.presets import DEFAULT_PRESET
 from edgeretrain.data.dataset import Dataset
-from edgeretrain.data.decoded import Pixels
 from edgeretrain.data.photos import Photo, PhotoFolder, PhotoSet, list_photos, sorted_photos
 from edgeretrain.data.pixel_store import PixelStore, pixel_store
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.features.inference import PixelSource
@@ -172,12 +172,12 @@ def scan_photos(
     learnt_only -= {Column(backbone) for backbone in backbones}
 
     def tested(photo: Photo) -> bool:
-        return options.hashed_place(photo) == "testing"
+        return options.hashed_subset(photo) == "testing"
 
     extraction = extractor.extract(
         listing.files,
         list(dict.fromkeys([*everything, *(Column(teacher) for teacher in teachers)])),
-        wanted=lambda photo, column: column not in learnt_only or not tested(photo),
+        needed=lambda photo, column: column not in learnt_only or not tested(photo),
         store=store,
         stored=tested,
         tolerant=tolerant,

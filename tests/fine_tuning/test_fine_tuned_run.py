@@ -252,7 +252,7 @@ def test_without_tensorflow_the_extra_is_named(no_tensorflow: None, textures: Pa
 
 
 def test_a_file_of_integers_cannot_be_tuned(textures: Path, tmp_path: Path) -> None:
-    with pytest.raises(EdgeretrainError, match=r"^own\.tflite cannot be fine-tuned: only float32 weights learn"):
+    with pytest.raises(EdgeretrainError, match=r"^own\.tflite cannot be fine-tuned: only float32 weights can be"):
         retrain(textures, tmp_path / "run", precisions=["int8"], backbone="own.tflite", fine_tune=TUNING)
 
 
@@ -263,5 +263,5 @@ def test_an_unknown_backbone_to_distill_from_is_refused_before_the_work(textures
 
 
 def test_a_head_by_gradient_descent_is_something_else(textures: Path, tmp_path: Path) -> None:
-    with pytest.raises(EdgeretrainError, match=r"^--how-many-training-steps .* cannot be had with --fine-tune"):
+    with pytest.raises(EdgeretrainError, match=r"^--how-many-training-steps .* cannot be combined with --fine-tune"):
         retrain(textures, tmp_path / "run", options=Options(sgd=Sgd()), fine_tune=TUNING)
