@@ -1,18 +1,18 @@
 """From photos and a backbone to tuned backbone files. Needs TensorFlow."""
 
 import hashlib
-import importlib.util
 import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from edgeretrain.backbone import Backbone, backbone_name, find_backbones
-from edgeretrain.backbone.source import Source
+from edgeretrain.backbone import Backbone, backbone_name, find_backbones, tensorflow_extra
+from edgeretrain.backbone.source import BackboneSource, SourceCard
 from edgeretrain.data.dataset import Dataset, label_indices
 from edgeretrain.data.decoded import decoded_photos, open_decoded
 from edgeretrain.data.photos import Photo
@@ -30,7 +30,7 @@ from edgeretrain.head.softmax import Head
 from edgeretrain.options import Options
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
-from edgeretrain.quantization.calibration import DEFAULT_COUNT, Calibration
+from edgeretrain.quantization.calibration import DEFAULT_COUNT, Calibration, CalibrationCard
 from edgeretrain.records.json_form import to_json
 from edgeretrain.records.training import (
     AveragedTraining,
@@ -67,10 +67,8 @@ def check_tunable(backbone: Path | None, precisions: Sequence[Precision], tuning
         )
     for name in tuning.distill_from:
         backbone_name(name)
-    if importlib.util.find_spec("tensorflow") is None:
-        raise EdgeretrainError(
-            'Fine-tuning needs TensorFlow, which is not installed. Run pip install "edgeretrain[tensorflow]".'
-        )
+    if not tensorflow_extra.tensorflow_available():
+        raise tensorflow_extra.tensorflow_missing("Fine-tuning")
 
 
 @dataclass(frozen=True)
@@ -95,9 +93,7 @@ def prepare(backbone: Backbone, tuning: FineTuning, *, progress: Progress) -> Le
         EdgeretrainError: TensorFlow or a backbone to distill from is missing; the backbone has fewer layers, or an
             operator that cannot be translated.
     """
-    from edgeretrain.backbone.build import require_tensorflow
-
-    require_tensorflow()
+    tensorflow_extra.require_tensorflow()
     network = TrainableNetwork(TrainableBackbone(backbone.path, tuning.layers), batch_size=tuning.batch_size)
     names = tuning.distill_from if tuning.distillation else ()
     distilled = tuple(find_backbones(name, ("float32",), progress=progress)[0] for name in names)
@@ -243,15 +239,18 @@ class Tuner:
         """Random training photos: the tuned layers' activations on them are like those on other photos."""
         count = len(self.dataset.split.training)
         drawn = np.random.default_rng(self.options.seed).permutation(count)[:DEFAULT_COUNT]
-        card = {"source": "training photos", "photos": len(drawn), "seed": self.options.seed}
+        card: CalibrationCard = {"source": "training photos", "photos": len(drawn), "seed": self.options.seed}
         return Calibration([np.array(pixels[row]) for row in np.sort(drawn)], card)
 
-    def _source(self, fine_tuned: FineTunedBackbone) -> Source:
+    def _source(self, fine_tuned: FineTunedBackbone) -> BackboneSource:
         """The tuned network; its card holds what the frozen one's card says, and how it was tuned."""
         backbone, network = self.learner.backbone, self.learner.network.backbone
-        card = {key: backbone.card[key] for key in _CARD_KEYS if key in backbone.card} or {
+        card: SourceCard = {
             "architecture": backbone.preset,
             "source": {"kind": "TFLite file", "file": backbone.path.name, "sha256": backbone.digest},
         }
+        if kept := {key: backbone.card[key] for key in _CARD_KEYS if key in backbone.card}:
+            card = cast("SourceCard", kept)
         parameters = int(backbone.card.get("parameters", network.parameters))
-        return Source(network, network.size, network.scaling, parameters, {**card, "fine_tuned": to_json(fine_tuned)})
+        tuned_card: SourceCard = {**card, "fine_tuned": to_json(fine_tuned)}
+        return BackboneSource(network, network.size, network.scaling, parameters, tuned_card)

@@ -239,10 +239,7 @@ def test_a_backbone_from_elsewhere_learns_in_all_precisions(
 
 @pytest.fixture
 def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.importlib.util.find_spec  # type: ignore[attr-defined]
-    monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name, *more: None if name == "tensorflow" else real(name, *more)
-    )
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
 
 
 def test_without_tensorflow_the_extra_is_named(no_tensorflow: None, textures: Path, tmp_path: Path) -> None:

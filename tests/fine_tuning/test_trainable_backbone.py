@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgeretrain.backbone import find_backbone
-from edgeretrain.backbone.source import Source
+from edgeretrain.backbone.source import BackboneSource
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning.trainable_backbone import TrainableBackbone
@@ -61,7 +61,7 @@ def test_shapes_that_are_written_for_one_photo_serve_many(tmp_path: Path) -> Non
     def network(scaled: Any) -> Any:
         return tf.reshape(tf.nn.conv2d(scaled, weights, 1, "VALID"), (1, 5))
 
-    source = Source(network, 4, Scaling.between(0, 255), 0, {})
+    source = BackboneSource(network, 4, Scaling.between(0, 255), 0, {})
     (backbone,) = write_backbones("flat", source, ["float32"], calibration=None, out=tmp_path)
     assert "RESHAPE" in [operator.kind for operator in Graph(backbone.path).operators]
     photos = np.random.default_rng(2).integers(0, 256, (6, 4, 4, 3), np.uint8)
