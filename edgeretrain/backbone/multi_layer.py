@@ -67,6 +67,10 @@ class Variant:
     exact: bool
 
 
+class NoInnerLayers(EdgeretrainError):
+    """A backbone without a layer to take."""
+
+
 def inner_layers(model: Model, stages: int = STAGES) -> list[InnerLayer]:
     """The layers whose averages are worth having, in the order in which they are appended: the last first.
 
@@ -99,8 +103,8 @@ def make_variant(backbone: Backbone, folder: Path, stages: int = STAGES) -> Vari
         stages: how many of the last stages to take layers from, at most.
 
     Raises:
-        EdgeretrainError: the backbone has no layer to take, or is no file with one input and one output; the folder
-            cannot be written.
+        NoInnerLayers: the backbone has no layer to take.
+        EdgeretrainError: it is no file with one input and one output; the folder cannot be written.
     """
     model = Model.read(backbone.path)
     with as_damaged_file(backbone.path):
@@ -111,7 +115,7 @@ def make_variant(backbone: Backbone, folder: Path, stages: int = STAGES) -> Vari
             )
         layers = inner_layers(model, stages)
         if not layers:
-            raise EdgeretrainError(
+            raise NoInnerLayers(
                 f"{backbone.path}: has no inner layer for --bottleneck multi or auto: no convolution before its last "
                 f"feature map gives {model.dtype(model.outputs[0])} maps of more than one place. Use --bottleneck "
                 "features."

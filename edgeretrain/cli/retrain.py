@@ -22,10 +22,10 @@ from edgeretrain.cli.fine_tuning_options import (
     parse_fine_tuning,
 )
 from edgeretrain.cli.options import (
-    BottleneckOption,
     ClassWeightOption,
     FitOption,
     FlipLeftRight,
+    InnerBottleneckOption,
     PhotosFolder,
     PrecisionNames,
     Strict,
@@ -58,7 +58,7 @@ def retrain_command(
         str, typer.Option(help="Which backbone to use. `edgeretrain presets` lists them.", metavar="PRESET")
     ] = DEFAULT_PRESET,
     precision: PrecisionNames = ["float32", "int8"],  # noqa: B006  Typer copies it
-    bottleneck: BottleneckOption = "features",
+    bottleneck: InnerBottleneckOption = "features",
     backbone: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .tflite feature extractor of your own, instead of a preset."),
@@ -168,8 +168,9 @@ def retrain_command(
         report = retrain(
             photos,
             run_folder,
-            preset=with_bottleneck(preset, bottleneck),
+            preset=with_bottleneck(preset, "logits") if bottleneck == "logits" else preset,
             precisions=parse_precisions(precision),
+            bottleneck="features" if bottleneck == "logits" else bottleneck,
             backbone=backbone,
             options=options,
             fine_tune=tuning,
@@ -208,7 +209,7 @@ def parse_sgd(steps: int | None, options: Mapping[str, Any]) -> "Sgd | None":
 
 def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> None:
     """The outcome of a retrain, for people or for scripts."""
-    from edgeretrain.report import render_table, render_tuned
+    from edgeretrain.report import render_bottlenecks, render_table, render_tuned
 
     if as_json:
         print_json(report)
@@ -216,4 +217,7 @@ def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> 
         if "fine_tuning" in report:
             print_rich(render_tuned(report))
         print_rich(render_table(report))
+        chosen = render_bottlenecks(report["models"])
+        if chosen is not None:
+            print_rich(chosen)
         typer.echo(f"Models and report: {run_folder / 'report.html'}")

@@ -26,6 +26,7 @@ from edgeretrain.paths import cache_folder
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.progress import Progress, silent
 from edgeretrain.tflite.runtime import load_runtime
+from edgeretrain.training.bottlenecks import Bottleneck, Bottlenecks, check_bottleneck, temporary_folder
 from edgeretrain.training.run import ModelPlan, Run, model_record, photo_record
 from edgeretrain.version import __version__
 
@@ -36,6 +37,7 @@ def retrain(
     *,
     preset: str = DEFAULT_PRESET,
     precisions: Sequence[Precision] = ("float32", "int8"),
+    bottleneck: Bottleneck = "features",
     backbone: str | os.PathLike[str] | None = None,
     options: Options | None = None,
     fine_tune: FineTuning | None = None,
@@ -55,6 +57,8 @@ def retrain(
     Args:
         preset: which backbone: see `edgeretrain.backbone.presets`, or one that `edgeretrain backbone build` named.
         precisions: of the models; each gets a head trained on the bottlenecks of its own backbone.
+        bottleneck: what a head learns from: `features`, the backbone's output; `multi`, that and the averages of inner
+            layers; `auto`, what does better on these photos (see `BottleneckChoice`).
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.
         fine_tune: let the backbone learn from the photos, too; needs TensorFlow. What a frozen backbone gives
             is computed as well and told beside it. A run that was stopped goes on after its last finished epoch.
@@ -80,11 +84,16 @@ def retrain(
         )
     name = None if backbone else backbone_name(preset)
     own = Path(backbone) if backbone else None
+    check_bottleneck(bottleneck, options, fine_tune is not None)
     if fine_tune:
         check_tunable(own, precisions, fine_tune, options)
     check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
-    with new_run_folder(Path(out)) as folder, pixel_store(folder) as store:
+    with (
+        new_run_folder(Path(out)) as folder,
+        pixel_store(folder) as store,
+        temporary_folder(folder / ".variants") as variants,
+    ):
         listing = list_photos(photos)
         options.check_enough(listing.labels, listing.files)  # before any work
         # What is tuned is the float32 backbone, whichever precisions are asked for.
@@ -94,7 +103,12 @@ def retrain(
         learner = prepare(found[0], fine_tune, progress=progress) if fine_tune else None
         extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
         teachers = learner.distilled if learner else ()
-        scan = scan_photos(listing, backbones, extractor, options, store=store, teachers=teachers, strict=strict)
+        bottlenecks = Bottlenecks.prepare(bottleneck, backbones, variants)
+        scan = scan_photos(
+            listing, bottlenecks.extracted, extractor, options, store=store, teachers=teachers, strict=strict
+        )
+        if bottleneck == "auto":
+            bottlenecks = bottlenecks.choose(scan.dataset, extractor, options, variants)
         run = Run(
             folder,
             scan.dataset,
@@ -105,7 +119,7 @@ def retrain(
             keep_bottlenecks=keep_bottlenecks,
             decoded=store.get,
         )
-        models = train_and_evaluate(run, backbones, extractor)
+        models = train_and_evaluate(run, bottlenecks.backbones, extractor, bottlenecks=bottlenecks)
         tuner = Tuner(learner, scan.dataset, options, extractor) if learner else None
         tuned: dict[str, Any] = {}
         if tuner is not None:
@@ -186,19 +200,26 @@ def scan_photos(
 
 
 def train_and_evaluate(
-    run: Run, backbones: Sequence[Backbone], extractor: Extractor, trained_with: Head | None = None
+    run: Run,
+    backbones: Sequence[Backbone],
+    extractor: Extractor,
+    trained_with: Head | None = None,
+    *,
+    bottlenecks: Bottlenecks | None = None,
 ) -> list[dict[str, Any]]:
     """Make the model of each backbone and prove it; one entry of the report each.
 
     Args:
         trained_with: a head that was trained together with the backbones.
+        bottlenecks: where the backbones' bottlenecks come from; default the extractor.
     """
+    source = bottlenecks or Bottlenecks(tuple(backbones), (None,) * len(backbones))
     plans = [
         ModelPlan(
             backbone,
             backbone_record(backbone),
             # A column per call: the loop's backbone at that time, not the last one.
-            lambda photos, flip, backbone=backbone: extractor.features(photos, Column(backbone, flip)),  # type: ignore[misc]
+            lambda photos, flip, backbone=backbone: source.features(extractor, photos, Column(backbone, flip)),  # type: ignore[misc]
             (maker(run.runtime),),
             trained_with=trained_with,
         )
@@ -264,5 +285,5 @@ def _first_of(*sources: PixelSource | None) -> PixelSource:
 
 def backbone_record(backbone: Backbone) -> dict[str, Any]:
     """What a model's card and the report say of its backbone."""
-    kept = ("weights", "source", "fine_tuned", "calibration", "converter")
+    kept = ("weights", "source", "fine_tuned", "calibration", "converter", "inner_layers", "bottleneck_choice")
     return {"sha256": backbone.digest, **{key: backbone.card[key] for key in kept if key in backbone.card}}
