@@ -2,17 +2,20 @@
 
     EDGERETRAIN_PHOTOS=... python benchmarks/multi_layer.py [PRESET ...] [--folds 5] [--repeats 2]
     EDGERETRAIN_PHOTOS=... python benchmarks/multi_layer.py --few [PRESET ...]
+    EDGERETRAIN_PHOTOS=... python benchmarks/multi_layer.py --int8-heads [PRESET ...]
     python benchmarks/multi_layer.py --files [PRESET ...]
 
 The backbones must be bundled or in the cache. Heads are fitted to all photos that are not held out, at the strength
 that inner folds among these choose, which also choose the layers for `auto`; the photos held out choose nothing. Heads
 are in float32 for all precisions: an int8 file rounds its weights on top of that.
 
---few: with few photos a class; all others are held out. --files: size and latency of a model file with 5 classes,
-runs with and without inner layers in turns.
+--few: with few photos a class; all others are held out. --int8-heads: what rounding costs a head on all layers side by
+side, as it ships, and one head for each layer whose logits are added; in NumPy, int8 backbones only. --files: size and
+latency of a model file with 5 classes, runs with and without inner layers in turns.
 """
 
 import argparse
+import itertools
 import tempfile
 import time
 from collections.abc import Sequence
@@ -41,7 +44,7 @@ from edgeretrain.data.photos import Photo, PhotoSet
 from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.head.folds import choose_narrowest, cross_validate, deal_folds
 from edgeretrain.head.logistic import fit_logistic
-from edgeretrain.head.softmax import Head
+from edgeretrain.head.softmax import Head, softmax
 from edgeretrain.paths import cache_folder
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.tflite.classifier_file import write_classifier
@@ -83,11 +86,14 @@ def main() -> None:
     parser = argument_parser("Compare bottlenecks with and without inner layers.")
     parser.add_argument("presets", nargs="*", default=list(DEFAULT))
     parser.add_argument("--few", action="store_true", help="learn from few photos a class")
+    parser.add_argument("--int8-heads", action="store_true", help="two ways to round a head")
     parser.add_argument("--files", action="store_true", help="size and latency of the files")
     parser.set_defaults(folds=5, repeats=2)
     options = parsed(parser)
     if options.files:
         files(options.presets)
+    elif options.int8_heads:
+        int8_heads(options)
     elif options.few:
         few(options)
     else:
@@ -205,6 +211,58 @@ def _loss(losses: Doubles, reference: Doubles) -> str:
 def _taken(outcomes: Sequence[Outcome]) -> str:
     counts = np.bincount([outcome.chosen for outcome in outcomes], minlength=outcomes[0].right.shape[0] - 1)
     return " / ".join(map(str, counts))
+
+
+def int8_heads(options: argparse.Namespace, l2: float = 0.1) -> None:
+    """One FULLY_CONNECTED of the concatenated layers, against one of each layer and ADD."""
+    print(f"{machine()}; {options.folds} folds, strength {l2}\n")
+    header = ["preset", "photos", "float32 head", "one head", "a head of each layer", "log loss: float32 head"]
+    print(table([*header, "one head", "a head of each layer"], []), flush=True)
+    for preset in options.presets:
+        for name, photo_set, labels in photo_sets(options.photos):
+            values, variant = bottlenecks(preset, "int8", photo_set)
+            ends = list(np.cumsum([variant.lengths[0], *variant.widths]))
+            right, losses = np.zeros((3, 1, len(labels))), np.zeros((3, 1, len(labels)))
+            (folds,) = repeated_folds(photo_set, labels, options.folds, 1)
+            for fold in folds:
+                learnt, testing = np.concatenate([fold.training, fold.validation]), fold.testing
+                head = fit_logistic(values, labels, learnt, len(photo_set.labels), l2=l2)
+                pieces = [_parts(values, head, [0, ends[-1]]), _parts(values, head, [0, *ends])]
+                logits = [values @ head.weights + head.bias, *(_added(parts, learnt) for parts in pieces)]
+                for place, own in enumerate(logits):
+                    probabilities = softmax(own[testing])
+                    expected = labels[testing]
+                    right[place, 0, testing] = probabilities.argmax(axis=1) == expected
+                    kept = np.maximum(probabilities[np.arange(len(testing)), expected], 1 / 512)
+                    losses[place, 0, testing] = -np.log(kept)
+            row = [preset, name, percent(right[0]), *(difference(own, right[0]) for own in right[1:])]
+            row += [f"{losses[0].mean():.3f}", *(_loss(own, losses[0]) for own in losses[1:])]
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _parts(values: npt.NDArray[np.float32], head: Head, ends: Sequence[int]) -> list[npt.NDArray[np.float64]]:
+    """The logits that each piece of the bottleneck adds, its weights rounded to int8 at a scale of its own."""
+    parts = []
+    for start, end in itertools.pairwise(ends):
+        weights = head.weights[start:end].astype(np.float64)
+        scale = np.abs(weights).max() / 127
+        parts.append(values[:, start:end] @ (np.rint(weights / scale) * scale))
+    parts[0] = parts[0] + head.bias
+    return parts
+
+
+def _added(parts: Sequence[npt.NDArray[np.float64]], learnt: Rows) -> npt.NDArray[np.float64]:
+    """The sum of int8 tensors, rounded after each step; ranges are those of the photos learnt from."""
+    total = _rounded(parts[0], learnt)
+    for part in parts[1:]:
+        total = _rounded(total + _rounded(part, learnt), learnt)
+    return total
+
+
+def _rounded(values: npt.NDArray[np.float64], learnt: Rows) -> npt.NDArray[np.float64]:
+    low, high = min(0.0, values[learnt].min()), max(0.0, values[learnt].max())
+    scale = (high - low) / 255
+    return np.clip(np.rint(values / scale), round(low / scale), round(high / scale)) * scale
 
 
 def files(presets: Sequence[str], classes: int = 5, rounds: int = 200) -> None:

@@ -60,10 +60,12 @@ class Variant:
             the beginning of the next, and the last is the whole.
         exact: whether the first `lengths[0]` numbers are those of the plain backbone, to the bit. They are not where
             an int8 file's layers need another scale.
+        widths: channels of each layer, in order.
     """
 
     backbone: Backbone
     lengths: tuple[int, ...]
+    widths: tuple[int, ...]
     exact: bool
 
 
@@ -133,7 +135,7 @@ def make_variant(backbone: Backbone, folder: Path, stages: int = STAGES) -> Vari
     lengths = [length]
     for stage in range(max(layer.stage for layer in layers) + 1):
         lengths.append(lengths[-1] + sum(layer.width for layer in layers if layer.stage == stage))
-    return Variant(made, tuple(lengths), exact)
+    return Variant(made, tuple(lengths), tuple(layer.width for layer in layers), exact)
 
 
 def _append(model: Model, layers: Sequence[InnerLayer]) -> bool:
