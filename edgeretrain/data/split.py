@@ -61,7 +61,7 @@ class _Family:
         return {photo.label for photo in self.photos}
 
 
-def _families(photos: Iterable[Photo]) -> list[list[Photo]]:
+def photo_families(photos: Iterable[Photo]) -> list[list[Photo]]:
     """Union-find over group names and digests; ordered by smallest group name."""
     parent: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -166,7 +166,7 @@ def split_photos(
     pinned = pinned or {}
 
     families = []
-    for photos in _families(photo_set.photos):
+    for photos in photo_families(photo_set.photos):
         percent = _percent(_group_name(photos[0]))
         subset = hashed_subset(photos[0], validation_percentage, testing_percentage)
         decided = [pinned[photo.name] for photo in photos if photo.name in pinned]
