@@ -42,7 +42,7 @@ from edgeretrain.backbone.weights import weights_file
 from edgeretrain.data.photos import PhotoSet
 from edgeretrain.evaluation.evaluate import predict
 from edgeretrain.features.extract import Column, Extractor
-from edgeretrain.features.inference import Model
+from edgeretrain.features.inference import InferenceModel
 from edgeretrain.files.run_folder import model_file
 from edgeretrain.head.logistic import choose_logistic, fit_logistic
 from edgeretrain.head.softmax import log_loss
@@ -94,7 +94,7 @@ def judge_fold(data: Data, fold: Fold, folder: Path) -> Outcome:
         paths.append(path)
         heads.append(head.probabilities(values[fold.testing]))
     photos = [data.photo_set.photos[index] for index in fold.testing]
-    models = [Model(path, backbone.size) for path, backbone in zip(paths, data.backbones, strict=True)]
+    models = [InferenceModel(path, backbone.size) for path, backbone in zip(paths, data.backbones, strict=True)]
     found = predict(models, photos, fit="squash", workers=1)
     assert not found.skipped
     return Outcome(list(found.probabilities), heads)

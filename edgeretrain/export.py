@@ -110,7 +110,7 @@ def _check(model: Path, runtime: str | None) -> _Checked:
         raise EdgeretrainError(f"{model}: cannot be read ({error.strerror}). Give a .tflite file.") from None
     with tempfile.TemporaryDirectory(prefix="edgeretrain-") as folder:
         snapshot = Path(folder) / "model.tflite"
-        write_atomic(snapshot, content, way_out="Free some space there, or set TMPDIR to another folder.")
+        write_atomic(snapshot, content, hint="Free some space there, or set TMPDIR to another folder.")
         try:
             with Classifier(snapshot, runtime=runtime) as classifier:
                 gray = np.full((classifier.size, classifier.size, 3), 128, np.uint8)

@@ -1,4 +1,4 @@
-"""The options of fine-tuning."""
+"""Options of fine-tuning."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,34 +8,34 @@ from edgeretrain.errors import EdgeretrainError
 Layers = int | Literal["all"]
 
 BUNDLED = ("mobilenet_v2_100_224", "mobilenet_v1_100_224")
-"""The largest backbones that edgeretrain comes with; side by side they are better than either."""
+"""The largest bundled backbones; their bottlenecks side by side are better than those of either."""
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How a backbone is tuned. `report.json` repeats it. benchmarks/fine_tuning.md says where the defaults are from.
+    """How a backbone is tuned; `report.json` holds the same. The defaults come from benchmarks/fine_tuning.md.
 
     Attributes:
-        layers: how many layers learn, counted from the bottleneck down, or `all`. Only layers with weights of their own
-            count (convolutions); the batch normalisation after one goes with it.
-        epochs: at most so many passes over the training photos.
+        layers: how many layers are trained, counted from the bottleneck down, or `all`. Only layers with weights of
+            their own count (convolutions); the batch normalisation after a layer belongs to it.
+        epochs: passes over the training photos, at most.
         learning_rate: of Adam, at its highest [1].
         batch_size: photos per step.
-        warm_up: how long the learning rate rises from 0 [epochs]. Then it falls along a cosine, to 0 at the last epoch.
-        patience: stop after so many epochs in a row that the validation photos find worse than the best; see
-            `training.best_epoch`. While the learning rate is high, they may for a while, before it pays off.
-        augmentation: how much crops, brightness and contrast vary; 0: not at all, 1: as usual [1]. See
+        warm_up: how long the learning rate rises from 0 [epochs]; then it falls along a cosine, to 0 at the last epoch.
+        patience: stop after this many epochs in a row that are worse than the best on the validation photos; see
+            `training.best_epoch`. While the learning rate is high, validation may get worse before it gets better.
+        augmentation: how much crops, brightness and contrast vary; 0: not at all, 1: as usual [1]; see
             `augmentation.py`.
-        mirror: mirror every second photo left to right, by chance; wrong where left and right tell classes apart.
-        mixup: every photo is blended with another one of its batch, and so are their labels, the shares drawn from a
-            beta distribution with this parameter, the same for a whole batch; 0: not at all [1]. Zhang et al., "mixup:
+        mirror: mirror half of the photos left to right, at random; wrong where left and right tell classes apart.
+        mixup: every photo is blended with another one of its batch, and so are their labels. The weights are drawn from
+            a beta distribution with this parameter, the same for a whole batch; 0: no mixup [1]. Zhang et al., "mixup:
             Beyond Empirical Risk Minimization", arXiv:1710.09412.
-        label_smoothing: share of every label that is spread over all classes [0 to 1].
-        distill_from: names of frozen backbones, presets' or of the user's own. The network also learns what a head on
-            their bottlenecks makes of the training photos; see `targets.py`. Empty: it does not.
-        distillation: share of every label that comes from them [0 to 1].
-        soup: so many trainings, each with another order and other looks of the photos; the mean of their weights is
-            what ships; see `soup.py`.
+        label_smoothing: fraction of every label that is spread over all classes [0 to 1].
+        distill_from: names of frozen teacher backbones, presets' or the user's own: the network also learns from the
+            soft labels of a head on their bottlenecks; see `targets.py`. Empty: no distillation.
+        distillation: weight of the soft labels [0 to 1].
+        soup: number of trainings, each with another order and augmentation of the photos; the mean of their weights
+            becomes the model; see `soup.py`.
     """
 
     layers: Layers = "all"
@@ -63,7 +63,7 @@ class FineTuning:
         ):  # 1 and 1.0: the same report
             object.__setattr__(self, name, float(getattr(self, name)))
         object.__setattr__(self, "distill_from", tuple(self.distill_from))
-        checks: list[tuple[str, float | str, bool, str]] = [
+        checks: list[tuple[str, object, bool, str]] = [
             ("layers", self.layers, self.layers == "all" or _whole(self.layers), "all or a number from 1"),
             ("epochs", self.epochs, _whole(self.epochs), "a number from 1"),
             ("learning rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1, such as 0.001"),
@@ -82,7 +82,7 @@ class FineTuning:
 
 
 def parse_layers(text: str) -> Layers:
-    """`all`, or how many.
+    """`all`, or a number of layers.
 
     Raises:
         EdgeretrainError: it is neither.
@@ -93,7 +93,7 @@ def parse_layers(text: str) -> Layers:
         return int(text)
     except ValueError:
         raise EdgeretrainError(
-            f"--fine-tune {text!r} is not known. Give all, or how many layers are to learn, such as 20."
+            f"--fine-tune {text!r} is not known. Give all, or the number of layers to train, such as 20."
         ) from None
 
 

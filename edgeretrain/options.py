@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edgeretrain.data.photos import Photo, PhotoFile, PhotoSet
 from edgeretrain.data.pixels import Fit
-from edgeretrain.data.split import Place, Split, check_enough, hashed_place, split_photos
+from edgeretrain.data.split import Split, Subset, check_enough, hashed_subset, split_photos
 from edgeretrain.head.sgd import Sgd
 from edgeretrain.head.softmax import ClassWeight
 
@@ -36,18 +36,18 @@ class Options:
         for name in ("validation_percentage", "testing_percentage"):  # 10 and 10.0 are the same run: the same report
             object.__setattr__(self, name, float(getattr(self, name)))
 
-    def split(self, photo_set: PhotoSet, settled: Mapping[str, Place] | None = None) -> Split:
+    def split(self, photo_set: PhotoSet, pinned: Mapping[str, Subset] | None = None) -> Split:
         """The photos in three sets of these percentages; see `split_photos`."""
         return split_photos(
             photo_set,
             validation_percentage=self.validation_percentage,
             testing_percentage=self.testing_percentage,
-            settled=settled,
+            pinned=pinned,
         )
 
-    def hashed_place(self, photo: Photo) -> Place:
-        """The set that a photo falls into by its name alone; see `hashed_place`."""
-        return hashed_place(photo, self.validation_percentage, self.testing_percentage)
+    def hashed_subset(self, photo: Photo) -> Subset:
+        """The subset of a photo by its name alone; see `hashed_subset`."""
+        return hashed_subset(photo, self.validation_percentage, self.testing_percentage)
 
     def check_enough(self, labels: Sequence[str], files: Sequence[PhotoFile | Photo]) -> None:
         """Refuse classes with too few photos for these percentages before any is opened; see `check_enough`."""

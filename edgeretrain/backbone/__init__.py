@@ -1,8 +1,8 @@
-"""Where backbones come from: `store` finds them, `build` makes them from Keras' `weights` or an imported `Source`."""
+"""Backbones: `store` finds them, `build` makes them from a preset's `weights` or from what `importers` opens."""
 
 from edgeretrain.backbone.artifact import Backbone, DamagedBackbone
 from edgeretrain.backbone.store import (
-    Listed,
+    ListedBackbone,
     Status,
     backbone_name,
     find_backbone,
@@ -16,7 +16,7 @@ from edgeretrain.backbone.store import (
 __all__ = [
     "Backbone",
     "DamagedBackbone",
-    "Listed",
+    "ListedBackbone",
     "Status",
     "backbone_name",
     "find_backbone",

@@ -20,10 +20,10 @@ class Backbone:
     Attributes:
         path: the file. Input: raw RGB, 0 to 255, `float32 [1,S,S,3]` or, for int8, `uint8 [1,S,S,3]`. Output:
             `float32 [1,d]` or, for int8, `int8 [1,d]`.
-        preset: the preset it was made from; of a file of the user's own without a card, the file's name.
-        precision: of a file of the user's own without a card, the precision that was asked for.
-        size: S, the side of the input in pixels; 0 for a file of the user's own without a card (read it from the file).
-        card: where it comes from; {} for a file of the user's own without a card.
+        preset: the preset it was made from; the file's name for the user's own file without a card.
+        precision: the requested precision for the user's own file without a card.
+        size: S, the side of the input in pixels; 0 for the user's own file without a card (read it from the file).
+        card: where it comes from; {} for the user's own file without a card.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Backbone:
 
 
 class DamagedBackbone(EdgeretrainError):
-    """A backbone file that is not the one its card describes, or whose card cannot be read."""
+    """A backbone file that does not match its card, or whose card cannot be read."""
 
 
 def artifact_path(folder: Path, preset: str, precision: Precision) -> Path:
@@ -68,16 +68,16 @@ def read_backbone(path: Path) -> Backbone:
         raise DamagedBackbone(f"{card_path(path)}: not a backbone card ({error}).") from error
     try:
         if path.stat().st_size != size or backbone.digest != expected:
-            raise DamagedBackbone(f"{path}: not the file that its card describes (SHA-256 differs): it is damaged.")
+            raise DamagedBackbone(f"{path}: does not match its card (SHA-256 differs): it is damaged.")
     except OSError as error:
         raise DamagedBackbone(f"{path}: cannot be read ({error.strerror}).") from error
     return backbone
 
 
 def write_backbone(folder: Path, model: bytes, card: dict[str, Any]) -> Backbone:
-    """Write a backbone file and its card; `sha256` and `bytes` are put into the card here.
+    """Write a backbone file and its card; `sha256` and `bytes` are added to the card here.
 
-    The card is written last: a kill in between leaves a file whose card does not fit, which reads as damaged.
+    The card is written last: a kill in between leaves a file that does not match its card, which is found as damage.
 
     Raises:
         EdgeretrainError: the folder cannot be written.
@@ -87,5 +87,5 @@ def write_backbone(folder: Path, model: bytes, card: dict[str, Any]) -> Backbone
     write_atomic(path, model, parents=True)
     text = json.dumps(card, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     write_atomic(card_path(path), text)
-    # As it will be read: a report tells the card, and must be the same whether the backbone was just made or found.
+    # As it will be read: a report repeats the card, and must not depend on whether the backbone was just made or found.
     return Backbone(path, card["preset"], card["precision"], card["resolution"], json.loads(text))

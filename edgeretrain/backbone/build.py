@@ -1,4 +1,4 @@
-"""Make backbones: a network of TensorFlow's -> traced and frozen once -> a `.tflite` file per precision."""
+"""Make backbones: a TensorFlow network -> traced and frozen once -> a `.tflite` file per precision."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +11,9 @@ from edgeretrain.backbone.artifact import Backbone, write_backbone
 from edgeretrain.backbone.contract import Contract, bottlenecks_of, check_contract
 from edgeretrain.backbone.keras_model import keras_model, load_weights, randomize
 from edgeretrain.backbone.presets import Preset, get_preset
-from edgeretrain.backbone.source import Source
-from edgeretrain.backbone.weights import Weights, find_weights, given_weights
+from edgeretrain.backbone.source import BackboneSource, SourceCard
+from edgeretrain.backbone.tensorflow_extra import require_tensorflow
+from edgeretrain.backbone.weights import Weights, WeightsCard, find_weights, given_weights
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.paths import weights_cache
 from edgeretrain.precision import Precision
@@ -22,8 +23,12 @@ from edgeretrain.quantization.convert import convert, freeze
 from edgeretrain.quantization.int8_correction import refine
 from edgeretrain.tflite.quiet import quiet
 
-TOLERANCE = 1e-4
-"""How far a float32 backbone may be from TensorFlow, relative to the largest bottleneck value."""
+KerasModel = Any
+Tensor = Any
+"""TensorFlow's, which has no types."""
+
+BOTTLENECK_TOLERANCE = 1e-4
+"""The largest allowed error of a float32 backbone against TensorFlow, relative to the largest bottleneck value."""
 
 
 def build_backbones(
@@ -43,41 +48,41 @@ def build_backbones(
 
     Raises:
         EdgeretrainError: TensorFlow is missing; the weights are missing or of another network; no calibration photos;
-            a file that was made does not keep its contract (it is not written then).
+            a converted file breaks its contract (it is not written then).
     """
-    wanted = get_preset(preset)
-    progress(_step(wanted.name), 0, len(precisions) + 1)
+    chosen = get_preset(preset)
+    progress(building_step(chosen.name), 0, len(precisions) + 1)
     require_tensorflow()
-    found = weights if weights == "random" else _weights(wanted, weights, progress)
+    pretrained = None if weights == "random" else _weights(chosen, weights, progress)
     with quiet():
-        model = keras_model(wanted)
-        if isinstance(found, Weights):
-            load_weights(model, wanted, found.path)
+        model = keras_model(chosen)
+        if pretrained is not None:
+            load_weights(model, chosen, pretrained.path)
         else:
             randomize(model, seed=0)
-    source = preset_source(wanted, model, found.card() if isinstance(found, Weights) else {"source": "random, seed 0"})
-    photos = calibration_from(calibration, wanted.resolution) if "int8" in precisions else None
-    return write_backbones(wanted.name, source, precisions, calibration=photos, out=out, progress=progress)
+    source = preset_source(chosen, model, {"source": "random, seed 0"} if pretrained is None else pretrained.card())
+    photos = calibration_from(calibration, chosen.resolution) if "int8" in precisions else None
+    return write_backbones(chosen.name, source, precisions, calibration=photos, out=out, progress=progress)
 
 
-def preset_source(preset: Preset, model: Any, weights: dict[str, Any]) -> Source:
+def preset_source(preset: Preset, model: KerasModel, weights: WeightsCard) -> BackboneSource:
     """A preset's Keras model as a source.
 
     Args:
         model: as `keras_model` makes it, its weights loaded.
-        weights: what the card says of them.
+        weights: for the card.
     """
 
-    def network(scaled: Any) -> Any:
+    def network(scaled: Tensor) -> Tensor:
         return model(scaled, training=False)
 
-    card = {"architecture": preset.architecture, "alpha": preset.alpha, "weights": weights}
-    return Source(network, preset.resolution, preset.family.scaling, int(model.count_params()), card)
+    card: SourceCard = {"architecture": preset.architecture, "alpha": preset.alpha, "weights": weights}
+    return BackboneSource(network, preset.resolution, preset.family.scaling, int(model.count_params()), card)
 
 
 def write_backbones(
     name: str,
-    source: Source,
+    source: BackboneSource,
     precisions: Sequence[Precision],
     *,
     calibration: Calibration | None,
@@ -92,15 +97,15 @@ def write_backbones(
         calibration: for int8; may be None without it.
 
     Raises:
-        EdgeretrainError: a file that was made does not keep its contract (it is not written then).
+        EdgeretrainError: a converted file breaks its contract (it is not written then).
     """
-    step, total = _step(name), len(precisions) + 1
+    step, total = building_step(name), len(precisions) + 1
     tensorflow_version, keras_version = require_tensorflow()
     with quiet():
         graph = freeze(source.network, source.size, source.scaling)
     contract = Contract(name, source.size, graph.length, source.scaling)
     photos = calibration.pixels if calibration is not None else ()
-    # Every precision is made of this file, so it is held against the source whichever are asked for.
+    # Every precision is made from this file, so it is always compared with the source.
     float32 = convert(graph, "float32")
     _check_against(source, float32, name)
     backbones = []
@@ -128,24 +133,8 @@ def write_backbones(
     return backbones
 
 
-def require_tensorflow() -> tuple[str, str]:
-    """TensorFlow's and Keras' versions; the first import of TensorFlow happens here.
-
-    Raises:
-        EdgeretrainError: TensorFlow is not installed.
-    """
-    try:
-        with quiet():
-            import tensorflow as tf
-
-            return str(tf.__version__), str(tf.keras.__version__)
-    except ImportError as error:
-        raise EdgeretrainError(
-            'Making a backbone needs TensorFlow, which is not installed. Run pip install "edgeretrain[tensorflow]".'
-        ) from error
-
-
-def _step(name: str) -> str:
+def building_step(name: str) -> str:
+    """The name of the step for progress."""
     return f"Building {name}"
 
 
@@ -155,8 +144,8 @@ def _weights(preset: Preset, weights: Path | Weights | None, progress: Progress)
     return find_weights(preset, weights_cache(), progress=progress) if weights is None else given_weights(weights)
 
 
-def _check_against(source: Source, data: bytes, name: str) -> None:
-    """The float32 file gives what TensorFlow gives for the source, on photo-like pixels.
+def _check_against(source: BackboneSource, data: bytes, name: str) -> None:
+    """Check that the float32 file gives what TensorFlow gives for the source, on photo-like pixels.
 
     Raises:
         EdgeretrainError: it does not.
@@ -165,14 +154,15 @@ def _check_against(source: Source, data: bytes, name: str) -> None:
     expected = run_source(source, pixels)
     actual = bottlenecks_of(data, pixels)
     error = float(np.abs(actual - expected).max() / np.abs(expected).max())
-    if not error <= TOLERANCE:
+    if not error <= BOTTLENECK_TOLERANCE:
         raise EdgeretrainError(
             f"{name}: the converted float32 file is {error:.1e} away from TensorFlow's own result (at most "
-            f"{TOLERANCE:.0e} is allowed). The converter of this TensorFlow may be at fault: install another version."
+            f"{BOTTLENECK_TOLERANCE:.0e} is allowed). The cause may be the converter of this TensorFlow version: "
+            "install another one."
         )
 
 
-def run_source(source: Source, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def run_source(source: BackboneSource, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """The bottlenecks `float32 [n,d]` that TensorFlow computes for photos `uint8 [n,S,S,3]`, one by one."""
     import tensorflow as tf
 

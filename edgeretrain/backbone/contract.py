@@ -1,4 +1,4 @@
-"""What every backbone file that we make must keep: its input, its output, and for int8, integers all the way."""
+"""The contract of every backbone file that we make: its input, its output, and for int8, integers throughout."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from edgeretrain.tflite.runtime import Runner
 
 @dataclass(frozen=True)
 class Contract:
-    """What the files of a backbone must be like.
+    """What the files of a backbone must satisfy.
 
     Attributes:
         name: of the backbone.
@@ -32,7 +32,7 @@ def check_contract(data: bytes, contract: Contract, precision: Precision) -> Non
     """Check the inputs and outputs of a backbone file, and that an int8 one holds no float tensor.
 
     Raises:
-        EdgeretrainError: a part of the contract is broken; the message names it.
+        EdgeretrainError: the file breaks the contract; the message says where.
     """
     runner = Runner(data)
     integer = precision == "int8"
@@ -72,6 +72,6 @@ def _input_scaling(scaling: Scaling) -> tuple[float, float]:
 
 def _broken(contract: Contract, precision: Precision, what: str) -> EdgeretrainError:
     return EdgeretrainError(
-        f"The {precision} backbone of {contract.name} came out wrong: {what}. It was not written. "
-        "This TensorFlow version's converter may be at fault: install another one."
+        f"The converted {precision} backbone of {contract.name} is wrong: {what}. It was not written. "
+        "The cause may be the converter of this TensorFlow version: install another one."
     )

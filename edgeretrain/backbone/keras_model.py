@@ -1,4 +1,4 @@
-"""A preset as a Keras model with its weights loaded, after a look at what the weight file holds."""
+"""A preset as a Keras model; its weight file is checked before it is loaded."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,13 @@ from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.backbone.presets import PRESETS, Preset
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.describe import first_line
+
+KerasModel = Any
+"""Keras has no types."""
 
 
-def keras_model(preset: Preset) -> Any:
+def keras_model(preset: Preset) -> KerasModel:
     """The preset's Keras Applications model, scaled photo -> bottleneck, randomly initialised. Needs TensorFlow."""
     import tensorflow as tf
 
@@ -22,21 +26,21 @@ def keras_model(preset: Preset) -> Any:
         options |= {"include_top": True, "pooling": None, "classifier_activation": None}
     if preset.family.scalable:
         options["alpha"] = preset.alpha
-    # Layer names must not depend on what else this process has built: the same file twice, the same bytes.
+    # Layer names must not depend on other models of this process: the same network gives the same bytes.
     tf.keras.backend.clear_session()
     return getattr(tf.keras.applications, preset.family.constructor)(**options)
 
 
-def load_weights(model: Any, preset: Preset, path: Path) -> None:
+def load_weights(model: KerasModel, preset: Preset, path: Path) -> None:
     """Load a Keras weight file (HDF5, only arrays are read, no code) into the preset's model.
 
     Raises:
         EdgeretrainError: not such a file, or one of another network; the message says what it holds.
     """
     holds, with_top = _contents(path)
-    wanted = preset.family.title_at(preset.alpha)
-    advice = f"{preset.name} needs the weights of {wanted}. Give the right file with --weights FILE."
-    if holds is not None and holds != wanted:
+    expected = preset.family.title_at(preset.alpha)
+    advice = f"{preset.name} needs the weights of {expected}. Give the right file with --weights FILE."
+    if holds is not None and holds != expected:
         raise EdgeretrainError(f"{path}: holds {holds}; {advice}")
     if with_top and not preset.logits:
         raise EdgeretrainError(
@@ -61,7 +65,7 @@ def weights_in(path: Path) -> str | None:
         return None
 
 
-def randomize(model: Any, seed: int) -> None:
+def randomize(model: KerasModel, seed: int) -> None:
     """Random weights of plausible size everywhere, batch normalisation's statistics too; for tests."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
@@ -80,20 +84,20 @@ def _contents(path: Path) -> tuple[str | None, bool]:
     """What network a weight file holds (None: not recognised), and whether with its classifier."""
     import h5py
 
-    wrong, way_out = f"{path}: not a Keras weight file in HDF5 format", "Give --weights a Keras .h5 file."
+    wrong, hint = f"{path}: not a Keras weight file in HDF5 format", "Give --weights a Keras .h5 file."
     if path.name.endswith(".weights.h5") or path.suffix not in (".h5", ".hdf5"):
-        raise EdgeretrainError(f"{wrong}. {way_out}")
+        raise EdgeretrainError(f"{wrong}. {hint}")
     try:
         with h5py.File(path, "r") as file:
             require_self_contained(path, file)
             group = file.get("model_weights", file)
             if "layer_names" not in group.attrs:
-                raise EdgeretrainError(f"{wrong}. {way_out}")
+                raise EdgeretrainError(f"{wrong}. {hint}")
             names = [raw.decode() if isinstance(raw, bytes) else str(raw) for raw in group.attrs["layer_names"]]
             family = next((family for family in FAMILIES if family.layer in names), None)
             filters = _filters(group[family.layer]) if family and family.scalable else 0
     except UNREADABLE as error:
-        raise EdgeretrainError(f"{wrong} ({first_line(error)}). {way_out}") from error
+        raise EdgeretrainError(f"{wrong} ({first_line(error)}). {hint}") from error
     with_top = any(name in names for name in ("conv_preds", "predictions", "Logits"))
     return _title(family, filters) if family else None, with_top
 
@@ -107,11 +111,5 @@ def _filters(layer: Any) -> int:
 def _title(family: Family, filters: int) -> str | None:
     """What network has so many filters in the family's layer; None: none of the family's widths."""
     widths = {preset.alpha for preset in PRESETS.values() if preset.family is family}
-    found = (alpha for alpha in widths if not family.scalable or filters == round(family.layer_filters * alpha))
-    return next((family.title_at(alpha) for alpha in found), None)
-
-
-def first_line(error: Exception) -> str:
-    """What an exception says: its first line, of bearable length."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return line if len(line) <= 200 else f"{line[:200]}..."
+    matching = (alpha for alpha in widths if not family.scalable or filters == round(family.layer_filters * alpha))
+    return next((family.title_at(alpha) for alpha in matching), None)

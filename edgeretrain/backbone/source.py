@@ -1,44 +1,66 @@
-"""A network that a backbone is made from, whatever it came as, and what a user may say of it."""
+"""A network that a backbone is made from, of any file format, and what the user can override."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
+from edgeretrain.backbone.weights import WeightsCard
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 
+Tensor = Any
+"""TensorFlow's, which has no types."""
+
+
+class SourceCard(TypedDict, total=False):
+    """The part of a backbone's card that says where it comes from.
+
+    Keys:
+        architecture: a family's name, or what the source calls itself.
+        alpha: of a preset, its width.
+        weights: of a preset; see `Weights.card`.
+        source: of another network: its kind, file, SHA-256, and more that depends on the kind.
+        fine_tuned: options and trainings of a tuned backbone.
+    """
+
+    architecture: str
+    alpha: float | None
+    weights: WeightsCard
+    source: dict[str, Any]
+    fine_tuned: dict[str, Any]
+
 
 @dataclass(frozen=True)
-class Source:
-    """A network cut at its bottleneck, still TensorFlow's.
+class BackboneSource:
+    """A network cut at its bottleneck, in TensorFlow.
 
     Attributes:
         network: scaled photo, a tensor `float32 [1,S,S,3]` -> bottleneck, `float32 [1,d]` (or `[1,1,1,d]`). Can be
-            traced by `tf.function`, has no state that a call changes, and is in inference mode.
+            traced by `tf.function`, has no state, and is in inference mode.
         size: S, pixels.
         scaling: how raw RGB becomes the scaled photo.
-        parameters: numbers in the weights that the bottleneck needs.
-        card: what the backbone's card says of where it comes from; no path, nothing that differs between two runs.
-        notes: lines for the user: what was read from the source, such as the tensor it was cut at.
+        parameters: number of weights up to the bottleneck.
+        card: the origin, for the backbone's card; no path, nothing that differs between two runs.
+        notes: lines for the user: what was read from the source, such as the tensor where it was cut.
     """
 
-    network: Callable[[Any], Any]
+    network: Callable[[Tensor], Tensor]
     size: int
     scaling: Scaling
     parameters: int
-    card: dict[str, Any]
+    card: SourceCard
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class SourceOverrides:
-    """What a user says of a source. None: it is read from the source, or refused with what to say.
+    """What the user overrides. None: it is read from the source; if that is impossible, an error says what to give.
 
     Attributes:
         size: side of the photo, pixels (`--size`).
         scaling: of the pixels (`--scale`).
-        layer: where the network is cut: the layer, tensor or output whose values are the bottleneck (`--layer`).
-        input: the tensor that the scaled photo is fed to (`--input`); graphs only.
+        layer: where to cut the network: the layer, tensor or output that is the bottleneck (`--layer`).
+        input: the tensor that takes the scaled photo (`--input`); graphs only.
     """
 
     size: int | None = None
@@ -48,14 +70,14 @@ class SourceOverrides:
 
 
 def unknown_scale(what: str, detail: str = "") -> EdgeretrainError:
-    """The refusal of a network whose pixel values nobody knows.
+    """The error for a network whose pixel values are unknown.
 
     Args:
         what: its name.
-        detail: what was seen of it.
+        detail: what is known of it.
     """
-    seen = f" ({detail})" if detail else ""
+    known = f" ({detail})" if detail else ""
     return EdgeretrainError(
-        f"{what}: does not say which pixel values it expects{seen}. Give --scale, the range it was trained with, such "
+        f"{what}: does not say which pixel values it expects{known}. Give --scale, the range it was trained with, such "
         "as --scale=-1..1, --scale=0..1 or --scale=0..255."
     )

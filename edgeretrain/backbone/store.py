@@ -1,11 +1,10 @@
 """Where a backbone is found: the user's own file, bundled, cached, or built from weights.
 
-In the cache there are also backbones under names of the user's own, made from other networks (`importers/`). They are
-found by their name, as presets are.
+The cache also holds backbones under the user's own names, made from other sources (`importers/`). They are found by
+name, like a preset's.
 """
 
 import contextlib
-import importlib.util
 import json
 import re
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from edgeretrain.backbone import tensorflow_extra
 from edgeretrain.backbone.artifact import Backbone, DamagedBackbone, artifact_path, card_path, read_backbone
 from edgeretrain.backbone.presets import BUILDABLE, LOGITS, PRESETS, get_preset
 from edgeretrain.backbone.weights import local_weights, weights_file
@@ -25,18 +25,18 @@ from edgeretrain.tflite.runtime import check_is_tflite
 
 Origin = Literal["bundled", "cached"]
 Status = Literal["bundled", "cached", "buildable", "weights missing", "tensorflow missing"]
-"""What it takes to have a backbone: nothing, nothing, a build, a download and a build, TensorFlow and all that."""
+"""What is needed to use a backbone: nothing, nothing, a build, a download and a build, TensorFlow and both."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A backbone on this machine; `fault` says what is wrong with it, "" when it is sound."""
+class ListedBackbone:
+    """A backbone on this machine; `damage` says what is wrong with it, or is ""."""
 
     path: Path
     preset: str
     precision: Precision
     origin: Origin
-    fault: str
+    damage: str
 
 
 def own_names() -> list[str]:
@@ -60,10 +60,10 @@ def own_card(name: str) -> dict[str, Any]:
 
 
 def backbone_name(name: str) -> str:
-    """The name that a backbone is kept under: a preset's, an alias resolved, or one of the user's own.
+    """The file name of a backbone: a preset's, with aliases resolved, or one of the user's own.
 
     Raises:
-        EdgeretrainError: there is neither a preset nor a backbone in the cache of that name.
+        EdgeretrainError: neither a preset nor a backbone in the cache has that name.
     """
     own = own_names()
     if name.strip() in own:
@@ -77,7 +77,7 @@ def backbone_name(name: str) -> str:
 
 
 def check_own_name(name: str) -> None:
-    """Whether a backbone from another source can have this name.
+    """Check that a backbone from another source can have this name.
 
     Raises:
         EdgeretrainError: it cannot; the message says why.
@@ -119,19 +119,19 @@ def find_backbones(
     """The backbones of a preset, in the order of `precisions`.
 
     Looked for in this order: the user's own file `backbone`; bundled; in the cache; built from weights into the cache,
-    all missing precisions in one go. A cached file that is damaged is built anew.
+    all missing precisions at once. A damaged file in the cache is built again.
 
     Args:
-        backbone: a file of the user's own, with or without a card; nothing else is looked at then.
-        build: False: do not build what is neither bundled nor cached.
+        backbone: the user's own file, with or without a card; then nothing else is searched.
+        build: whether to build what is neither bundled nor cached.
 
     Raises:
-        EdgeretrainError: it was not found anywhere; the message says what was tried and what to do.
+        EdgeretrainError: it was not found; the message says where it was searched and what to do.
     """
     if backbone is not None:
         return [_own_backbone(backbone, precision) for precision in precisions]
     name = backbone_name(preset)
-    found: dict[Precision, Backbone] = {}
+    backbones: dict[Precision, Backbone] = {}
     damaged = ""
     for precision in precisions:
         bundled, cached = (
@@ -140,26 +140,26 @@ def find_backbones(
         )
         if bundled.is_file():
             try:
-                found[precision] = read_backbone(bundled)
+                backbones[precision] = read_backbone(bundled)
             except DamagedBackbone as error:
                 raise EdgeretrainError(f"{error} It came with edgeretrain: install edgeretrain again.") from error
         elif cached.is_file():
             try:
-                found[precision] = read_backbone(cached)
+                backbones[precision] = read_backbone(cached)
             except DamagedBackbone as error:
                 damaged = str(error)
-    missing = [precision for precision in precisions if precision not in found]
+    missing = [precision for precision in precisions if precision not in backbones]
     if missing:
         for built in _build(name, missing, build, damaged, progress):
-            found[built.precision] = built
-    return [found[precision] for precision in precisions]
+            backbones[built.precision] = built
+    return [backbones[precision] for precision in precisions]
 
 
 def status(preset: str) -> dict[Precision, Status]:
-    """What it takes to have each backbone of a preset. Looks at names only; imports no TensorFlow."""
+    """What is needed to use each backbone of a preset. Only looks at file names; does not import TensorFlow."""
     name = backbone_name(preset)
     otherwise: Status = "weights missing"
-    if name in BUILDABLE and not _has_tensorflow():
+    if name in BUILDABLE and not tensorflow_extra.tensorflow_available():
         otherwise = "tensorflow missing"
     elif name in BUILDABLE and local_weights(BUILDABLE[name], weights_cache()):
         otherwise = "buildable"
@@ -173,7 +173,7 @@ def status(preset: str) -> dict[Precision, Status]:
     }
 
 
-def list_backbones() -> list[Listed]:
+def list_backbones() -> list[ListedBackbone]:
     """All backbones on this machine, bundled ones first, presets before others, each checked against its card."""
     listed = []
     folders: tuple[tuple[Origin, Path], ...] = (("bundled", bundled_folder()), ("cached", backbone_cache()))
@@ -182,7 +182,7 @@ def list_backbones() -> list[Listed]:
             for precision in PRECISIONS:
                 path = artifact_path(folder, preset, precision)
                 if path.is_file():
-                    listed.append(Listed(path, preset, precision, origin, _fault(path)))
+                    listed.append(ListedBackbone(path, preset, precision, origin, _damage(path)))
     return listed
 
 
@@ -191,7 +191,7 @@ def _present(folder: Path, preset: str, precision: Precision) -> bool:
     return path.is_file() and card_path(path).is_file()
 
 
-def _fault(path: Path) -> str:
+def _damage(path: Path) -> str:
     try:
         read_backbone(path)
     except DamagedBackbone as error:
@@ -223,18 +223,18 @@ def _own_backbone(path: Path, precision: Precision) -> Backbone:
 
 
 def _build(name: str, precisions: list[Precision], build: bool, damaged: str, progress: Progress) -> list[Backbone]:
-    wanted = ", ".join(precisions)
+    listed = ", ".join(precisions)
     cache = backbone_cache()
-    nowhere = f"{name} in {wanted} is neither bundled nor in the cache ({cache})"
+    problem = f"{name} in {listed} is neither bundled nor in the cache ({cache})"
     if damaged:
-        nowhere = f"{name} in {wanted} is not bundled, and what the cache holds is damaged ({damaged})"
+        problem = f"{name} in {listed} is not bundled, and the file in the cache is damaged ({damaged})"
     if name not in BUILDABLE:
-        raise EdgeretrainError(f"{nowhere}. Make it again: `edgeretrain backbone build {name} --from SOURCE`.")
+        raise EdgeretrainError(f"{problem}. Make it again: `edgeretrain backbone build {name} --from SOURCE`.")
     if not build:
-        raise EdgeretrainError(f"{nowhere}. Run `edgeretrain backbone build {name}`{_or_bundled(precisions)}.")
-    if not _has_tensorflow():
+        raise EdgeretrainError(f"{problem}. Run `edgeretrain backbone build {name}`{_or_bundled(precisions)}.")
+    if not tensorflow_extra.tensorflow_available():
         raise EdgeretrainError(
-            f"{nowhere}, and without TensorFlow it cannot be built from weights. "
+            f"{problem}, and without TensorFlow it cannot be built from weights. "
             f'Run pip install "edgeretrain[tensorflow]"{_or_bundled(precisions)}.'
         )
     from edgeretrain.backbone.build import build_backbones
@@ -243,15 +243,11 @@ def _build(name: str, precisions: list[Precision], build: bool, damaged: str, pr
         return build_backbones(name, precisions, weights=None, calibration=None, out=cache, progress=progress)
     except EdgeretrainError as error:
         raise EdgeretrainError(
-            f"{nowhere}, and building it from {weights_file(get_preset(name))} failed. {error}"
+            f"{problem}, and building it from {weights_file(get_preset(name))} failed. {error}"
         ) from error
 
 
 def _or_bundled(precisions: list[Precision]) -> str:
-    """The way out that needs nothing: a preset that is bundled in all these precisions."""
-    presets = [name for name in PRESETS if all(_present(bundled_folder(), name, each) for each in precisions)]
+    """The hint that needs no TensorFlow: the presets that are bundled in all these precisions."""
+    presets = [name for name in PRESETS if all(_present(bundled_folder(), name, precision) for precision in precisions)]
     return f", or choose a preset that is bundled: --preset {' or '.join(presets)}" if presets else ""
-
-
-def _has_tensorflow() -> bool:
-    return importlib.util.find_spec("tensorflow") is not None

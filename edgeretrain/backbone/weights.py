@@ -1,10 +1,10 @@
-"""Keras weight files: what they are called, where they are, what they hold, and how to fetch them."""
+"""Keras weight files: their names, where they are, and how to download them."""
 
 import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from edgeretrain.backbone.families import KERAS_URL
 from edgeretrain.backbone.presets import Preset
@@ -16,9 +16,19 @@ from edgeretrain.progress import Progress, silent
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
+class WeightsCard(TypedDict, total=False):
+    """What a backbone's card says of its weights; random ones, for tests, have only a source."""
+
+    source: str
+    file: str
+    sha256: str
+    licence: str
+    copyright: str
+
+
 @dataclass(frozen=True)
 class Weights:
-    """A weight file and what a backbone's card says about it; `digest` is the SHA-256 of what `file` names."""
+    """A weight file, and what a backbone's card says of it; `digest` is the SHA-256 of the file called `file`."""
 
     path: Path
     source: str
@@ -27,7 +37,8 @@ class Weights:
     copyright: str
     digest: str = ""
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> WeightsCard:
+        """For the card of a backbone."""
         return {
             "source": self.source,
             "file": self.file,
@@ -80,45 +91,45 @@ def weights_of(
 
 
 def given_weights(path: Path) -> Weights:
-    """A weight file that the user names; whose it is and under which licence, only the user knows."""
+    """The user's own weight file; its origin and licence are not known."""
     if not path.is_file():
         raise EdgeretrainError(f"{path}: no such weight file. Give --weights a Keras .h5 file.")
     return Weights(path, "a file of the user's", path.name, "not recorded", "not recorded")
 
 
 def find_weights(preset: Preset, cache: Path, *, progress: Progress = silent) -> Weights:
-    """The weights of a preset, downloaded into the folder `cache` when they are nowhere on this machine.
+    """The weights of a preset, downloaded into the folder `cache` if they are not on this machine.
 
     Raises:
         EdgeretrainError: the download failed.
     """
-    if found := local_weights(preset, cache):
-        return found
+    if weights := local_weights(preset, cache):
+        return weights
     name = weights_file(preset)
     download(
         weights_url(preset),
         cache / name,
         step="Downloading weights",
-        fault=lambda path: _fault(path, preset.family.md5),
-        ways_out=f"Try again later, or put {name} into a folder and name that folder in EDGERETRAIN_WEIGHTS, or give "
+        validate=lambda path: _wrong_with(path, preset.family.md5),
+        hint=f"Try again later, or put {name} into a folder and name that folder in EDGERETRAIN_WEIGHTS, or give "
         "the file with --weights FILE.",
         progress=progress,
     )
-    found = local_weights(preset, cache)
-    assert found is not None
-    return found
+    weights = local_weights(preset, cache)
+    assert weights is not None
+    return weights
 
 
-def _fault(path: Path, md5: str) -> str | None:
-    """What is wrong with a downloaded weight file, or None; `md5`: what Keras names for it, "" where it names none."""
+def _wrong_with(path: Path, md5: str) -> str | None:
+    """What is wrong with a downloaded weight file, or None; `md5`: published by Keras, or ""."""
     with path.open("rb") as file:
         if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:
-            return "what came back is not an HDF5 weight file"
+            return "the downloaded file is not an HDF5 weight file"
         if md5:
-            found = hashlib.md5(usedforsecurity=False)
+            digest = hashlib.md5(usedforsecurity=False)
             file.seek(0)
             while block := file.read(1 << 20):
-                found.update(block)
-            if found.hexdigest() != md5:
-                return "its MD5 is not the one that Keras names"
+                digest.update(block)
+            if digest.hexdigest() != md5:
+                return "its MD5 is not the one that Keras publishes"
     return None

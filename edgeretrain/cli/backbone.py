@@ -161,14 +161,14 @@ def list_command(*, as_json: Json = False) -> None:
                     "origin": backbone.origin,
                     "path": str(backbone.path),
                     "bytes": backbone.path.stat().st_size,
-                    "fault": backbone.fault,
+                    "fault": backbone.damage,
                 }
                 for backbone in backbones
             ]
         )
         return
     for backbone in backbones:
-        fault = f"  DAMAGED: {backbone.fault}" if backbone.fault else ""
+        fault = f"  DAMAGED: {backbone.damage}" if backbone.damage else ""
         size = backbone.path.stat().st_size
         typer.echo(f"{backbone.preset:28} {backbone.precision:8} {backbone.origin:8} {size:>12,} bytes{fault}")
 

@@ -98,7 +98,7 @@ def import_command(
     if as_json:
         print_json({"out": str(folder), **asdict(imported)})
         return
-    for note in imported.found:
+    for note in imported.notes:
         typer.echo(one_line(note))
     for model in imported.models:
         typer.echo(

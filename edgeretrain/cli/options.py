@@ -30,6 +30,15 @@ BottleneckOption = Annotated[
         "of a MobileNet V1 preset, as in TensorFlow for Poets (stored as PRESET_logits).",
     ),
 ]
+InnerBottleneckOption = Annotated[
+    Literal["features", "multi", "auto", "logits"],
+    typer.Option(
+        "--bottleneck",
+        help="What the head learns from. features: the output of the backbone; multi: that and the averages of inner "
+        "layers, which often makes 2 to 6 points; auto: what does better on these photos; logits: the 1000 ImageNet "
+        "class scores of a MobileNet V1 preset, as in TensorFlow for Poets.",
+    ),
+]
 # The choices of --fit and --class-weight are written out: importing data.pixels and head.softmax here would slow down
 # the start of every command.
 FitOption = Annotated[

@@ -21,10 +21,10 @@ from edgeretrain.cli.fine_tuning_options import (
     parse_fine_tuning,
 )
 from edgeretrain.cli.options import (
-    BottleneckOption,
     ClassWeightOption,
     FitOption,
     FlipLeftRight,
+    InnerBottleneckOption,
     PhotosFolder,
     PrecisionNames,
     Strict,
@@ -56,7 +56,7 @@ def retrain_command(
         str, typer.Option(help="Which backbone to use. `edgeretrain presets` lists them.", metavar="PRESET")
     ] = DEFAULT_PRESET,
     precision: PrecisionNames = ["float32", "int8"],  # noqa: B006  Typer copies it
-    bottleneck: BottleneckOption = "features",
+    bottleneck: InnerBottleneckOption = "features",
     backbone: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .tflite feature extractor of your own, instead of a preset."),
@@ -166,8 +166,9 @@ def retrain_command(
         report = retrain(
             photos,
             run_folder,
-            preset=with_bottleneck(preset, bottleneck),
+            preset=with_bottleneck(preset, "logits") if bottleneck == "logits" else preset,
             precisions=parse_precisions(precision),
+            bottleneck="features" if bottleneck == "logits" else bottleneck,
             backbone=backbone,
             options=options,
             fine_tune=tuning,
@@ -211,7 +212,7 @@ def parse_sgd(steps: int | None, learning_rate: float | None, batch_size: int | 
 def print_report(report: "Report", run_folder: Path, *, as_json: bool) -> None:
     """The outcome of a retrain, for people or for scripts."""
     from edgeretrain.records.json_form import to_json
-    from edgeretrain.report import render_table, render_tuned
+    from edgeretrain.report import render_bottlenecks, render_table, render_tuned
 
     if as_json:
         print_json(to_json(report))
@@ -219,4 +220,7 @@ def print_report(report: "Report", run_folder: Path, *, as_json: bool) -> None:
         if report.fine_tuning is not None:
             print_rich(render_tuned(report))
         print_rich(render_table(report))
+        chosen = render_bottlenecks(report)
+        if chosen is not None:
+            print_rich(chosen)
         typer.echo(f"Models and report: {run_folder / 'report.html'}")

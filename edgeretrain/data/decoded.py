@@ -1,4 +1,4 @@
-"""The decoded photos of a training in files on disk: memory stays flat however many there are, no epoch decodes."""
+"""The decoded photos of a training in files on disk: memory does not grow with them, and no epoch decodes again."""
 
 import contextlib
 from collections.abc import Sequence
@@ -6,16 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from edgeretrain.data.photos import Photo, read_again
-from edgeretrain.data.pixels import Fit, load_pixels_at
+from edgeretrain.data.photos import Photo, photo_changed, read_again
+from edgeretrain.data.pixels import Fit, Pixels, load_pixels_at
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.files.atomic import partial_file
 from edgeretrain.progress import Progress, silent
 from edgeretrain.threads import available_cores
-
-Pixels = npt.NDArray[np.uint8]
 
 _BLOCK = 64  # photos decoded before the next ones are handed to the threads
 
@@ -34,11 +31,11 @@ def decoded_photos(
     Each photo is opened once for all sizes.
 
     Args:
-        folder: of the files; one that is not there whole is written, 3 * size * size bytes for each photo.
+        folder: of the files; a missing or incomplete file is written, 3 * size * size bytes for each photo.
         workers: threads; default one per core.
 
     Raises:
-        EdgeretrainError: a photo is no longer what it was; a file cannot be written.
+        EdgeretrainError: a photo has changed; a file cannot be written.
     """
     missing = [size for size in dict.fromkeys(sizes) if not _is_whole(_path(folder, size), len(photos), size)]
     if missing:
@@ -81,6 +78,4 @@ def _pixels(photo: Photo, sizes: Sequence[int], fit: Fit) -> dict[int, Pixels]:
     try:
         return load_pixels_at(read_again(photo), sizes, fit)
     except UnreadablePhoto:
-        raise EdgeretrainError(
-            f"{photo.path}: this photo changed while edgeretrain was running. Run it again."
-        ) from None
+        raise photo_changed(photo.path) from None

@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 _MARGIN = 2
-"""A side that is at least so many times as long as the result's is left to the resize, which has the better filter."""
+"""Both decoded sides are at least this many times the result's; the resize, a better filter, does the rest."""
 
 _DCT_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 """Markers SOF0, 1, 2, 9, 10: baseline, extended, progressive, the last two also with arithmetic coding."""
@@ -16,13 +16,12 @@ _NO_FRAME_FOLLOWS = (0xD8, 0xD9, 0xDA)  # a second SOI, EOI, SOS
 def scale_denominator(width: int, height: int, size: int) -> int:
     """The largest s of 8, 4, 2, 1 such that the photo decoded at 1/s has both sides at least 2 * size long.
 
-    A side of n pixels is ceil(n / s) pixels long then. 1 also where not even the whole photo is that large. The fit
-    makes no difference, as the shorter side decides, which is also the side of the square that `crop` keeps; nor does
-    the orientation.
+    A side of n pixels is then ceil(n / s) pixels long. 1 if the whole photo is smaller than that. Fit and orientation
+    make no difference: the shorter side decides, which is also the side of the square that `crop` keeps.
 
     Args:
         width, height: of the whole photo, pixels.
-        size: side of the pixels that are wanted.
+        size: side of the result, pixels.
     """
     shorter = min(width, height)
     return next((s for s in (8, 4, 2) if (shorter + s - 1) // s >= _MARGIN * size), 1)
@@ -31,7 +30,7 @@ def scale_denominator(width: int, height: int, size: int) -> int:
 def can_be_scaled(file: BinaryIO) -> bool:
     """Whether a JPEG is coded by the DCT, and so can be decoded at a scale.
 
-    A lossless JPEG cannot, and Pillow does not look: told to scale one, it writes the whole photo into the memory of
+    A lossless JPEG cannot, and Pillow does not check: asked to scale one, it writes the whole photo into the memory of
     the small one. So the first frame header is searched here as libjpeg does it.
 
     Args:

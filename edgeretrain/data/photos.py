@@ -183,9 +183,9 @@ def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progres
     Raises:
         EdgeretrainError: see `list_photos`; a class without readable photos.
     """
-    found = list_photos(folder)
-    photos, skipped = _read_all(found.files, progress)
-    return found.photo_set(photos, skipped, strict=strict)
+    listing = list_photos(folder)
+    photos, skipped = _read_all(listing.files, progress)
+    return listing.photo_set(photos, skipped, strict=strict)
 
 
 def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
@@ -256,11 +256,11 @@ def read_photo(file: PhotoFile) -> tuple[Photo, bytes]:
     status = file_status(path)
     if status is None:
         raise UnreadablePhoto(name, "a link that leads nowhere" if path.is_symlink() else "no such file")
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
         raise UnreadablePhoto(name, "not a regular file")
     try:
         with path.open("rb") as opened:
-            check_header(opened, name)  # first: what is no photo need not fit into memory
+            check_header(opened, name)  # first: a large file that is not a photo need not fit into memory
             opened.seek(0)
             content = opened.read()
     except OSError as error:
@@ -272,13 +272,18 @@ def read_again(photo: Photo) -> bytes:
     """The bytes of a photo that was read before.
 
     Raises:
-        UnreadablePhoto: it cannot be read any more.
-        EdgeretrainError: it is another file now.
+        UnreadablePhoto: it can no longer be read.
+        EdgeretrainError: its content has changed.
     """
-    found, content = read_photo(PhotoFile(photo.path, photo.name, photo.label))
-    if found.digest != photo.digest:
-        raise EdgeretrainError(f"{photo.path}: this photo changed while edgeretrain was running. Run it again.")
+    current, content = read_photo(PhotoFile(photo.path, photo.name, photo.label))
+    if current.digest != photo.digest:
+        raise photo_changed(photo.path)
     return content
+
+
+def photo_changed(photo: Path | str) -> EdgeretrainError:
+    """The error for a photo, given by path or name, that is not the one that was read at the start of the run."""
+    return EdgeretrainError(f"{photo}: this photo changed while edgeretrain was running. Run it again.")
 
 
 def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
@@ -300,8 +305,8 @@ def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
         elif is_photo_name(path):
             loose += 1
     if not folders:
-        found = f"{shown} has photos ({loose}) but no sub-folders" if loose else f"{shown} has no sub-folders"
-        raise EdgeretrainError(f"{found}. Put the photos of each class into a sub-folder named like the class.")
+        problem = f"{shown} has photos ({loose}) but no sub-folders" if loose else f"{shown} has no sub-folders"
+        raise EdgeretrainError(f"{problem}. Put the photos of each class into a sub-folder named like the class.")
     if len(folders) == 1:
         only = folders[0]
         statuses = map(file_status, list_folder(only))

@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 import numpy as np
 
-from edgeretrain.data.decoded import Pixels
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.partial_folder import partial_folder
 
 
 class PixelStore:
-    """Pixels of photos by the SHA-256 of their bytes and their size; one file for each size. Safe among threads."""
+    """Pixels of photos by the SHA-256 of their bytes and their size; one file for each size. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         """
@@ -23,7 +23,7 @@ class PixelStore:
         """
         self._folder = folder
         self._files: dict[int, BinaryIO] = {}
-        self._places: dict[tuple[str, int], int] = {}
+        self._offsets: dict[tuple[str, int], int] = {}
         self._lock = threading.Lock()
 
     def add(self, digest: str, pixels: Pixels) -> None:
@@ -34,13 +34,13 @@ class PixelStore:
         """
         size = len(pixels)
         with self._lock:
-            if (digest, size) in self._places:
+            if (digest, size) in self._offsets:
                 return
             try:
                 if size not in self._files:
                     self._files[size] = (self._folder / f"{size}.uint8").open("w+b")
                 file = self._files[size]
-                place = file.seek(0, 2)
+                offset = file.seek(0, 2)
                 file.write(np.ascontiguousarray(pixels).data)
                 file.flush()
             except OSError as error:
@@ -48,26 +48,26 @@ class PixelStore:
                     f"{self._folder}: the decoded test photos cannot be written ({error.strerror or error}). Free some "
                     "room, or choose another --out."
                 ) from None
-            self._places[digest, size] = place
+            self._offsets[digest, size] = offset
 
     def has(self, digest: str, size: int) -> bool:
         """Whether the pixels of a photo are here in this size."""
         with self._lock:
-            return (digest, size) in self._places
+            return (digest, size) in self._offsets
 
     def get(self, digest: str, size: int) -> Pixels | None:
         """The pixels of a photo, `uint8 [size, size, 3]`; None: they are not here in this size."""
         with self._lock:
-            if (digest, size) not in self._places:
+            if (digest, size) not in self._offsets:
                 return None
             file = self._files[size]
-            file.seek(self._places[digest, size])
+            file.seek(self._offsets[digest, size])
             return np.frombuffer(file.read(size * size * 3), np.uint8).reshape(size, size, 3)
 
     def close(self) -> None:
         """Close the files; nothing is here any more."""
         with self._lock:
-            self._places.clear()
+            self._offsets.clear()
             for file in self._files.values():
                 with contextlib.suppress(OSError):  # a full disk; nobody will read it
                     file.close()

@@ -1,4 +1,4 @@
-"""One photo -> uint8 [size, size, 3] RGB: the only preprocessing there is.
+"""One photo -> uint8 [size, size, 3] RGB: the only preprocessing.
 
 Training, evaluation, the classifier and the benchmark all call `load_pixels`: a model sees the same pixels everywhere.
 Where several sizes of one photo are wanted, `load_pixels_at` gives the same pixels for fewer decodes.
@@ -7,6 +7,7 @@ docs/pixels.md states the arithmetic to the bit; tests/golden/pixels holds vecto
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -36,6 +37,9 @@ from edgeretrain.files.describe import open_failure, printable
 
 Fit = Literal["squash", "crop"]
 FITS: tuple[Fit, ...] = get_args(Fit)
+
+Pixels = npt.NDArray[np.uint8]
+"""A photo, or several: uint8 [..., height, width, 3], RGB, 0 to 255."""
 
 PhotoSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]
 
@@ -71,9 +75,8 @@ _BOTTOM_COMES_FIRST = (3, 4, 6, 7)
 _LYING = (5, 6, 7, 8)
 """EXIF orientations with which width and height change places."""
 
-# Everything worth telling about a photo is told by UnreadablePhoto. A filter set once, here, is the only way that is
-# safe with threads: warnings.catch_warnings swaps the state of the whole process.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+_NO_PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+"""The entry that `_silence_pillow` adds to `warnings.filters`."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class _Decoded:
     box: tuple[int, int, int, int]
 
 
-def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArray[np.uint8]:
+def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> Pixels:
     """Decode a photo, turn it upright, make it RGB, fit it into a square, resize it with antialiasing.
 
     Safe to call from several threads; Pillow releases the GIL while it decodes and resizes.
@@ -100,9 +103,9 @@ def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArr
     Args:
         photo: a path, the bytes of a file, a Pillow image, or uint8 [height, width, 3] RGB.
             Of several frames the first counts (of a Pillow image the current one).
-            A large JPEG file is decoded at 1/2, 1/4 or 1/8 of its size, as `scale_denominator` says. A Pillow image is
-            taken at the size that it has, also where it is a JPEG that Pillow has not decoded yet: its pixels must not
-            depend on whether somebody has looked at it before. For the pixels of a file, give its path or bytes.
+            A large JPEG file is decoded at 1/2, 1/4 or 1/8 of its size (`scale_denominator`). A Pillow image keeps its
+            size, even if it is a JPEG that Pillow has not decoded yet: its pixels must not depend on whether it was
+            decoded before. For the pixels of a file, give its path or bytes.
         size: side of the result, pixels.
         fit: "squash" ignores the aspect ratio, "crop" keeps the centre square.
 
@@ -116,8 +119,8 @@ def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArr
     return load_pixels_at(photo, (size,), fit)[size]
 
 
-def load_pixels_at(photo: PhotoSource, sizes: Iterable[int], fit: Fit = "squash") -> dict[int, npt.NDArray[np.uint8]]:
-    """The same photo at several sizes, each bit for bit as `load_pixels` gives it, decoded as seldom as possible.
+def load_pixels_at(photo: PhotoSource, sizes: Iterable[int], fit: Fit = "squash") -> dict[int, Pixels]:
+    """The same photo at several sizes, each identical to the result of `load_pixels`, with as few decodes as possible.
 
     A photo is opened once. Sizes at which a JPEG is decoded at the same scale share one decode; anything else is
     decoded once. One decoded photo is in memory at a time.
@@ -132,30 +135,30 @@ def load_pixels_at(photo: PhotoSource, sizes: Iterable[int], fit: Fit = "squash"
     Raises:
         UnreadablePhoto, EdgeretrainError: as `load_pixels`.
     """
-    wanted = tuple(dict.fromkeys(sizes))
-    for size in wanted:
+    sizes = tuple(dict.fromkeys(sizes))
+    for size in sizes:
         if size < 1:
             raise EdgeretrainError(f"The side of the pixels must be at least 1, not {size}.")
     if fit not in FITS:
         raise EdgeretrainError(f"There is no fit {fit!r}. Choose one of: {', '.join(FITS)}.")
     if isinstance(photo, np.ndarray):
-        return _resized(_whole(_from_array(photo)), wanted, fit)
+        return _resized(_whole(_from_array(photo)), sizes, fit)
     if isinstance(photo, Image.Image):
-        return _resized(_decode(photo, str(getattr(photo, "filename", "")) or "<image>"), wanted, fit)
+        return _resized(_decode(photo, str(getattr(photo, "filename", "")) or "<image>"), sizes, fit)
     if not isinstance(photo, (str, os.PathLike, bytes, bytearray, memoryview)):
         raise EdgeretrainError(
             f"A photo is a path, bytes, a Pillow image or a NumPy array, not {type(photo).__name__}. Convert it first."
         )
     name, stream = _stream(photo)
-    pixels: dict[int, npt.NDArray[np.uint8]] = {}
+    pixels: dict[int, Pixels] = {}
     with stream as file:
-        while missing := [size for size in wanted if size not in pixels]:
+        while missing := [size for size in sizes if size not in pixels]:
             pixels |= _read_at_one_scale(file, name, missing, fit)
-    return {size: pixels[size] for size in wanted}
+    return {size: pixels[size] for size in sizes}
 
 
-def _read_at_one_scale(file: BinaryIO, name: str, sizes: Sequence[int], fit: Fit) -> dict[int, npt.NDArray[np.uint8]]:
-    """Decode the photo once, for the first size and those others that want it at the same scale."""
+def _read_at_one_scale(file: BinaryIO, name: str, sizes: Sequence[int], fit: Fit) -> dict[int, Pixels]:
+    """Decode the photo once, for the first size and all others that are decoded at the same scale."""
     with _open(file, name) as opened:
         denominators = _denominators(opened, file, name, sizes)
         decoded = _decode(opened, name, denominators[0])
@@ -175,7 +178,7 @@ def _denominators(opened: Image.Image, file: BinaryIO, name: str, sizes: Sequenc
     return [1] * len(sizes)
 
 
-def _resized(decoded: _Decoded, sizes: Sequence[int], fit: Fit) -> dict[int, npt.NDArray[np.uint8]]:
+def _resized(decoded: _Decoded, sizes: Sequence[int], fit: Fit) -> dict[int, Pixels]:
     """A decoded photo as uint8 [size, size, 3] for each size."""
     image, s = decoded.image, decoded.denominator
     left, top, right, bottom = decoded.box
@@ -190,7 +193,7 @@ def _resized(decoded: _Decoded, sizes: Sequence[int], fit: Fit) -> dict[int, npt
     return {size: _resize(image, size, (left / s, top / s, right / s, bottom / s)) for size in sizes}
 
 
-def _resize(image: Image.Image, size: int, box: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
+def _resize(image: Image.Image, size: int, box: tuple[float, float, float, float]) -> Pixels:
     """The box, in samples of an RGB or L image, as uint8 [size, size, 3]."""
     left, top, right, bottom = box
     # One call for each pass: Pillow 13 runs the vertical one first when that is faster (its pull request 9549), and as
@@ -216,6 +219,18 @@ def check_header(file: BinaryIO, name: str) -> None:
     _open(file, name)
 
 
+def _silence_pillow() -> None:
+    """Ignore the warnings that Pillow's own modules raise, about damaged EXIF data for example, from now on.
+
+    What matters about a photo is in UnreadablePhoto. Python keeps one list of filters for the whole process, and
+    `warnings.catch_warnings` swaps that list under the feet of other threads, so a filter that stays is the only safe
+    way. It is set by the first photo that is decoded, not by the import, concerns Pillow's modules only, and is set
+    again where a `catch_warnings` block has restored an older list.
+    """
+    if _NO_PILLOW_WARNINGS not in warnings.filters:
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
 def _stream(photo: str | os.PathLike[str] | bytes) -> tuple[str, AbstractContextManager[BinaryIO]]:
     if not isinstance(photo, (str, os.PathLike)):
         return "<bytes>", nullcontext(io.BytesIO(photo))
@@ -228,6 +243,7 @@ def _stream(photo: str | os.PathLike[str] | bytes) -> tuple[str, AbstractContext
 
 def _open(file: BinaryIO, name: str) -> Image.Image:
     """Read the header. The size is known afterwards, nothing is decoded."""
+    _silence_pillow()
     try:
         file.seek(0)
         head = file.read(12)
@@ -250,6 +266,7 @@ def _decode(image: Image.Image, name: str, denominator: int = 1) -> _Decoded:
     Args:
         denominator: 1, or that of a scale at which a JPEG which is not yet decoded `can_be_scaled`.
     """
+    _silence_pillow()
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadablePhoto(name, _TOO_LARGE)
@@ -290,8 +307,7 @@ def _ask_for_scale(image: Image.Image, denominator: int) -> None:
     image.draft(None, (width // denominator, height // denominator))
     if image.size != (-(-width // denominator), -(-height // denominator)):
         raise EdgeretrainError(
-            f"Pillow {PIL.__version__} does not decode a JPEG at the scale that it is asked for. "
-            "Install another version of Pillow."
+            f"Pillow {PIL.__version__} cannot decode a JPEG at the requested scale. Install another version of Pillow."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a network wants its pixels to be: raw RGB times a factor plus an offset."""
+"""How a network's input is scaled: raw RGB times a factor plus an offset."""
 
 import math
 from dataclasses import dataclass
@@ -38,15 +38,15 @@ class Scaling:
 
     @property
     def uniform(self) -> bool:
-        """Whether all channels are scaled alike: then int8 can put the scaling into the input's quantization."""
+        """Whether all channels have the same scaling: then int8 can use the input's quantization for it."""
         return len(self.factor) == 1
 
     def __call__(self, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Photos `[...,3]`, raw RGB, scaled, float32."""
+        """Scale photos `[...,3]`, raw RGB; float32."""
         return np.asarray(self.of_tensor(pixels.astype(np.float32)))
 
     def of_tensor(self, photo: Any) -> Any:
-        """The same of a tensor `float32 [...,3]`, TensorFlow's or NumPy's."""
+        """The same for a tensor `float32 [...,3]`, TensorFlow's or NumPy's."""
         return photo * np.asarray(self.factor, np.float32) + np.asarray(self.offset, np.float32)
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ def parse_scaling(text: str) -> Scaling:
     `123.675,116.28,103.53/58.395,57.12,57.375` for red, green, blue.
 
     Raises:
-        EdgeretrainError: it is none of them.
+        EdgeretrainError: the text has none of these forms.
     """
     try:
         if ".." in text:
@@ -72,13 +72,13 @@ def parse_scaling(text: str) -> Scaling:
             if math.inf > high > low > -math.inf:
                 return Scaling.between(low, high)
         elif "/" in text:
-            mean, std = (tuple(float(one) for one in part.split(",")) for part in text.split("/"))
+            mean, std = (tuple(float(number) for number in part.split(",")) for part in text.split("/"))
             if len(mean) in (1, 3) and len(std) in (1, 3) and min(std) > 0 and max(map(abs, (*mean, *std))) < math.inf:
                 return Scaling.normalized(mean, std)
     except ValueError:
         pass
     raise EdgeretrainError(
-        f"--scale {text!r} is not known. Give the range that the network wants its pixels in, such as --scale=-1..1, "
+        f"--scale {text!r} is not known. Give the range of the pixels that the network expects, such as --scale=-1..1, "
         "--scale=0..1 or --scale=0..255, or mean/std in pixel values, such as "
         "--scale=123.675,116.28,103.53/58.395,57.12,57.375."
     )

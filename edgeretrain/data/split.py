@@ -1,4 +1,4 @@
-"""Which photos train, which choose the head's strength, which prove the model: by the hash of their names."""
+"""The split into training, validation (for choosing hyperparameters) and test photos, by the hash of their names."""
 
 import hashlib
 import re
@@ -11,28 +11,28 @@ from typing import Literal, get_args
 from edgeretrain.data.photos import Photo, PhotoFile, PhotoSet
 from edgeretrain.errors import EdgeretrainError
 
-Place = Literal["training", "validation", "testing"]
-PLACES: tuple[Place, ...] = get_args(Place)
+Subset = Literal["training", "validation", "testing"]
+SUBSETS: tuple[Subset, ...] = get_args(Subset)
 
 _MAX_PER_CLASS = 2**27 - 1  # retrain.py's MAX_NUM_IMAGES_PER_CLASS
 
 
 @dataclass(frozen=True)
 class Split:
-    """Three sets without a common photo, each sorted by name."""
+    """Three disjoint subsets, each sorted by name."""
 
     training: tuple[Photo, ...]
     validation: tuple[Photo, ...]
     testing: tuple[Photo, ...]
 
     @property
-    def places(self) -> dict[str, Place]:
-        """The set of each photo, by its name."""
-        return {photo.name: place for place in PLACES for photo in getattr(self, place)}
+    def subsets(self) -> dict[str, Subset]:
+        """The subset of each photo, by its name."""
+        return {photo.name: subset for subset in SUBSETS for photo in getattr(self, subset)}
 
 
 def _group_name(photo: Photo | PhotoFile) -> str:
-    """What the split hashes: the base name without `_nohash_` and all after it, in NFC as Linux and macOS differ."""
+    """The text that is hashed: the base name up to `_nohash_`, in NFC because Linux and macOS differ."""
     return re.sub(r"_nohash_.*$", "", unicodedata.normalize("NFC", photo.name.rsplit("/", 1)[-1]))
 
 
@@ -44,22 +44,24 @@ def _percent(group_name: str) -> float:
 
 @dataclass(slots=True)
 class _Family:
-    """Photos that must fall in one set: one name before `_nohash_` in a class, or byte-identical, and so on across.
+    """Photos that must be in one subset: of a class with the same name up to `_nohash_`, or byte-identical, or linked
+    by such photos.
 
-    A family is settled when its set was decided in an earlier run.
+    Attributes:
+        pinned: an earlier run has decided the subset.
     """
 
     photos: list[Photo]
     percent: float
-    place: Place
-    settled: bool
+    subset: Subset
+    pinned: bool
 
     @property
     def labels(self) -> set[str]:
         return {photo.label for photo in self.photos}
 
 
-def _families(photos: Iterable[Photo]) -> list[list[Photo]]:
+def photo_families(photos: Iterable[Photo]) -> list[list[Photo]]:
     """Union-find over group names and digests; ordered by smallest group name."""
     parent: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -78,10 +80,10 @@ def _families(photos: Iterable[Photo]) -> list[list[Photo]]:
     return list(families.values())
 
 
-def hashed_place(photo: Photo | PhotoFile, validation_percentage: float, testing_percentage: float) -> Place:
-    """The set that a photo falls into by its name alone.
+def hashed_subset(photo: Photo | PhotoFile, validation_percentage: float, testing_percentage: float) -> Subset:
+    """The subset of a photo by its name alone.
 
-    `split_photos` moves a photo elsewhere only where a class would be missing in a set, or for a copy of it.
+    `split_photos` moves a photo to another one only if a class would be missing in a subset, or because of a copy.
     """
     percent = _percent(_group_name(photo))
     if percent < validation_percentage:
@@ -92,17 +94,17 @@ def hashed_place(photo: Photo | PhotoFile, validation_percentage: float, testing
 def check_enough(
     labels: Iterable[str], files: Iterable[PhotoFile | Photo], validation_percentage: float, testing_percentage: float
 ) -> None:
-    """Refuse classes that have too few photos by their names alone, before any photo is opened.
+    """Refuse classes with too few photos, by their names alone, before any photo is opened.
 
     Raises:
-        EdgeretrainError: the percentages make no sense; a class has too few photos to be in every set.
+        EdgeretrainError: the percentages are invalid; a class has too few photos to be in every subset.
     """
-    wanted = _wanted(validation_percentage, testing_percentage)
+    to_fill = _subsets_to_fill(validation_percentage, testing_percentage)
     groups: defaultdict[str, set[str]] = defaultdict(set)
     for file in files:
         groups[file.label].add(_group_name(file))
     for label in labels:
-        _check_class(label, len(groups[label]), wanted)
+        _check_class(label, len(groups[label]), to_fill)
 
 
 def _check_percentages(validation_percentage: float, testing_percentage: float) -> None:
@@ -115,17 +117,17 @@ def _check_percentages(validation_percentage: float, testing_percentage: float) 
         )
 
 
-def _wanted(validation_percentage: float, testing_percentage: float) -> list[Place]:
-    """The sets that are to have photos of every class."""
+def _subsets_to_fill(validation_percentage: float, testing_percentage: float) -> list[Subset]:
+    """The subsets that need photos of every class."""
     _check_percentages(validation_percentage, testing_percentage)
-    shares: dict[Place, float] = {"validation": validation_percentage, "testing": testing_percentage, "training": 1}
-    return [place for place, share in shares.items() if share]
+    percentages: dict[Subset, float] = {"validation": validation_percentage, "testing": testing_percentage}
+    return [*(subset for subset, percentage in percentages.items() if percentage), "training"]
 
 
-def _check_class(label: str, groups: int, wanted: Sequence[Place]) -> None:
-    if groups < len(wanted):
+def _check_class(label: str, groups: int, to_fill: Sequence[Subset]) -> None:
+    if groups < len(to_fill):
         raise EdgeretrainError(
-            f"Class {label!r} has too few photos: to be in {', '.join(reversed(wanted))} it needs {len(wanted)} "
+            f"Class {label!r} has too few photos: to be in {', '.join(reversed(to_fill))} it needs {len(to_fill)} "
             f"that differ and has {groups} (copies, and names alike up to _nohash_, count once). Add photos."
         )
 
@@ -135,73 +137,73 @@ def split_photos(
     *,
     validation_percentage: float = 10,
     testing_percentage: float = 10,
-    settled: Mapping[str, Place] | None = None,
+    pinned: Mapping[str, Subset] | None = None,
 ) -> Split:
-    """Split as retrain.py does, by the hash of a photo's base name, but so that every class is in every set.
+    """Split as retrain.py does, by the hash of a photo's base name, but so that every class is in every subset.
 
-    The hash sees neither the parent folder nor the other photos, so renaming the one or adding to the others moves no
-    photo. Photos whose names agree up to `_nohash_`, and byte-identical ones, stay together; what joins several names
-    goes by the smallest. Where the hash leaves a class without photos in a set, those nearest to the set's percentages
-    are moved there; this alone depends on the other photos, and ends as soon as the class has enough of them.
+    The hash depends neither on the parent folder nor on other photos, so renaming the folder or adding photos moves no
+    photo. Photos whose names agree up to `_nohash_`, and byte-identical ones, stay together; a group with several names
+    goes by the smallest. If a class has no photos in a subset, those nearest to the subset's percentages are moved
+    there; only this depends on the other photos, and it stops as soon as the class has enough of them.
 
     Args:
-        validation_percentage, testing_percentage: of the photos; 0 leaves a set empty.
-        settled: sets that an earlier run has decided, by the photo's name: these photos stay there whatever is added or
-            taken away, and what belongs together with one of them joins it.
+        validation_percentage, testing_percentage: of the photos; 0 leaves a subset empty.
+        pinned: subsets that an earlier run has decided, by the photo's name: these photos stay there whatever is added
+            or removed, and photos that belong together with one of them join it.
 
     Raises:
-        EdgeretrainError: the percentages make no sense; a class has too few photos to be in every set.
+        EdgeretrainError: the percentages are invalid; a class has too few photos to be in every subset.
 
     Source of the rule: tensorflow/hub, examples/image_retraining/retrain.py, create_image_lists.
     """
-    wanted = _wanted(validation_percentage, testing_percentage)
+    to_fill = _subsets_to_fill(validation_percentage, testing_percentage)
     middle, end = validation_percentage, validation_percentage + testing_percentage
-    spans: dict[Place, tuple[float, float]] = {
+    spans: dict[Subset, tuple[float, float]] = {
         "validation": (0.0, middle),
         "testing": (middle, end),
         "training": (end, 100.0),
     }
-    settled = settled or {}
+    pinned = pinned or {}
 
     families = []
-    for photos in _families(photo_set.photos):
+    for photos in photo_families(photo_set.photos):
         percent = _percent(_group_name(photos[0]))
-        place = hashed_place(photos[0], validation_percentage, testing_percentage)
-        decided = [settled[photo.name] for photo in photos if photo.name in settled]
-        families.append(_Family(photos, percent, decided[0] if decided else place, bool(decided)))
-    _fill(families, photo_set.labels, spans, wanted)
+        subset = hashed_subset(photos[0], validation_percentage, testing_percentage)
+        decided = [pinned[photo.name] for photo in photos if photo.name in pinned]
+        families.append(_Family(photos, percent, decided[0] if decided else subset, bool(decided)))
+    _fill(families, photo_set.labels, spans, to_fill)
 
-    sets: dict[Place, list[Photo]] = {place: [] for place in spans}
+    sets: dict[Subset, list[Photo]] = {subset: [] for subset in spans}
     for family in families:
         for photo in family.photos:
-            sets[settled.get(photo.name, family.place)].append(photo)
-    in_order = {place: tuple(sorted(photos, key=lambda photo: photo.name)) for place, photos in sets.items()}
+            sets[pinned.get(photo.name, family.subset)].append(photo)
+    in_order = {subset: tuple(sorted(photos, key=lambda photo: photo.name)) for subset, photos in sets.items()}
     return Split(**in_order)
 
 
 def _fill(
-    families: list[_Family], labels: Iterable[str], spans: dict[Place, tuple[float, float]], wanted: list[Place]
+    families: list[_Family], labels: Iterable[str], spans: dict[Subset, tuple[float, float]], to_fill: list[Subset]
 ) -> None:
-    """Move families until each class has one in each wanted set; never the last one of any class out of a set.
+    """Move families until each class has one in each subset to fill; never the last one of a class out of a subset.
 
-    Settled families stay.
+    Pinned families stay.
     """
-    count = Counter((label, family.place) for family in families for label in family.labels)
+    count = Counter((label, family.subset) for family in families for label in family.labels)
     for label in labels:
         own = [family for family in families if label in family.labels]
-        _check_class(label, len(own), wanted)
-        for place in wanted:
-            if count[label, place]:
+        _check_class(label, len(own), to_fill)
+        for subset in to_fill:
+            if count[label, subset]:
                 continue
-            low, high = spans[place]
-            spare = [f for f in own if not f.settled and all(count[other, f.place] > 1 for other in f.labels)]
+            low, high = spans[subset]
+            spare = [f for f in own if not f.pinned and all(count[other, f.subset] > 1 for other in f.labels)]
             if not spare:
                 raise EdgeretrainError(
-                    f"Class {label!r} gets no photos for {place}: it shares too many with other classes. Add photos "
+                    f"Class {label!r} gets no photos for {subset}: it shares too many with other classes. Add photos "
                     "that are in this class only."
                 )
             nearest = min(spare, key=lambda f: max(low - f.percent, f.percent - high))
             for other in nearest.labels:
-                count[other, nearest.place] -= 1
-                count[other, place] += 1
-            nearest.place = place
+                count[other, nearest.subset] -= 1
+                count[other, subset] += 1
+            nearest.subset = subset

@@ -1,4 +1,4 @@
-"""The one walk of photo trees: which files of a folder count as photos.
+"""The only walk of photo folders: which files count as photos.
 
 Retraining, evaluation, calibration, benchmark, `classify` and watched folders all see the same photos of a folder.
 """
@@ -15,7 +15,7 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif"
 """Of photos, in lower case."""
 
 LEFT_BEHIND = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
-"""Folders that archivers and network drives leave behind, in lower case."""
+"""Folders created by archivers and network drives, in lower case."""
 
 
 def is_photo_name(path: PurePath) -> bool:
@@ -29,7 +29,7 @@ def is_ignored_name(name: str) -> bool:
 
 
 def photo_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Every photo of a folder at any depth and the status of its file, as `walk` finds them, in no promised order.
+    """Every photo of a folder at any depth and the status of its file, as `walk` finds them, in no particular order.
 
     Only regular files; sub-folders that cannot be read are left out.
 
@@ -50,7 +50,7 @@ def walk(
 
     Args:
         root: the folder that the tree belongs to; default `top`.
-        skip_unreadable: leave out sub-folders that cannot be read: one may be removed at this moment.
+        skip_unreadable: leave out sub-folders that cannot be read, such as one that is removed at this moment.
 
     Yields:
         the path, and the status of what it leads to: None for a link that leads nowhere.

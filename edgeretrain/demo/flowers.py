@@ -49,15 +49,15 @@ def fetch_flowers(folder: Path, *, url: str | None = None, progress: Progress = 
     url = url or os.environ.get("EDGERETRAIN_FLOWERS_URL") or FLOWERS_URL
     with new_photo_folder(folder) as temporary:
         archive = temporary / "flower_photos.tgz"
-        fault = _not_tensorflows if url == FLOWERS_URL else _not_gzip
-        download(url, archive, step="Downloading flower_photos", fault=fault, ways_out=_NEXT_STEPS, progress=progress)
+        validate = _not_tensorflows if url == FLOWERS_URL else _not_gzip
+        download(url, archive, step="Downloading flower_photos", validate=validate, hint=_NEXT_STEPS, progress=progress)
         unpack(
             archive,
             temporary,
             url,
             keep=_wanted,
             max_bytes=_LARGEST,
-            ways_out=_NEXT_STEPS,
+            hint=_NEXT_STEPS,
             step="Unpacking flower_photos",
             progress=progress,
         )

@@ -20,17 +20,17 @@ from edgeretrain.data.photos import (
     sorted_skipped,
 )
 from edgeretrain.data.pixels import Fit
-from edgeretrain.data.split import hashed_place, split_photos
+from edgeretrain.data.split import hashed_subset, split_photos
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluation.metrics import Evaluation, compute_metrics
 from edgeretrain.features.inference import (
-    Model,
+    InferenceModel,
     ModelFailure,
     NetworkOutput,
     PixelSource,
     Plan,
     ReadPhoto,
-    SkippedPhoto,
+    UnusablePhoto,
     run_photos,
 )
 from edgeretrain.head.softmax import Floats
@@ -58,7 +58,7 @@ class Predictions:
 
 
 def predict(
-    models: Sequence[Model],
+    models: Sequence[InferenceModel],
     files: Sequence[PhotoFile | Photo],
     *,
     fit: Fit,
@@ -103,7 +103,7 @@ def predict(
                 case NetworkOutput(index, model, vector):
                     vectors[index][model] = vector
                     owed[index] -= 1
-                case SkippedPhoto(index, reason, digest):
+                case UnusablePhoto(index, reason, digest):
                     file = files[index]
                     skipped.append(Skipped(file.name, reason))
                     if digest is not None:
@@ -159,7 +159,7 @@ def evaluate_folder(
     loaded = load_runtime(runtime)
     run = partial(
         predict,
-        [Model(model, Network(model, runtime=loaded).size)],
+        [InferenceModel(model, Network(model, runtime=loaded).size)],
         fit=package.card["fit"],
         workers=workers,
         runtime=loaded,
@@ -170,7 +170,7 @@ def evaluate_folder(
         check_readable(listing.labels, found.photos, found.skipped, strict)
         return compute_metrics(found.probabilities[0], found.photos, package.labels), list(found.skipped)
     validation, testing = testing_only
-    found = run(listing.files, wanted=lambda photo: hashed_place(photo, validation, testing) == "testing")
+    found = run(listing.files, wanted=lambda photo: hashed_subset(photo, validation, testing) == "testing")
     check_readable(listing.labels, (*found.photos, *found.passed_over), found.skipped, strict)
     # A photo that cannot be decoded counts in the split, as nobody has tried to decode those that are not held out.
     photos = sorted_photos((*found.photos, *found.passed_over, *found.undecodable))

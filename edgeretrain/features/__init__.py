@@ -1,1 +1,1 @@
-"""Photos x backbones -> bottlenecks: one pass, a cache on disk, the bottlenecks that a run folder keeps."""
+"""Photos x backbones -> bottlenecks: one pass over the photos, a cache on disk, the bottleneck file of a run folder."""

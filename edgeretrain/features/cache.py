@@ -21,7 +21,7 @@ from edgeretrain.errors import EdgeretrainError
 _ROWS_PER_TRANSACTION = 64
 # Another run holds the lock for one transaction of 64 rows: milliseconds.
 _LOCK_TIMEOUT_SECONDS = 60
-# Besides SQLite's own errors: a vector that is a number or a text; an error message that quotes what is no UTF-8.
+# Besides SQLite's own errors: a vector that is a number or a text; an error message that quotes invalid UTF-8.
 _TROUBLE = (sqlite3.Error, TypeError, UnicodeDecodeError)
 _NOT_DAMAGE = {
     "database is locked",
@@ -32,7 +32,7 @@ _NOT_DAMAGE = {
 
 
 class BottleneckCache:
-    """The cached bottlenecks of one backbone under one set of settings. Safe among threads."""
+    """The cached bottlenecks of one backbone under one set of settings. Thread-safe."""
 
     def __init__(self, folder: Path, settings: str) -> None:
         """Open or create the file for these settings (any text that tells them apart) in the cache folder.
@@ -67,10 +67,10 @@ class BottleneckCache:
         return connection
 
     def _recover(self, error: Exception) -> None:
-        """Put a fresh file in the place of a damaged one; its bottlenecks are computed again.
+        """Replace a damaged file by an empty one; its bottlenecks are computed again.
 
         Raises:
-            EdgeretrainError: the file is not damaged, it is the system that will not write.
+            EdgeretrainError: the file is not damaged, but the system cannot write it.
         """
         # SQLite reports much of the damage as OperationalError, too: a column that is gone, text that is not UTF-8.
         if isinstance(error, sqlite3.OperationalError) and str(error) in _NOT_DAMAGE:
@@ -97,7 +97,7 @@ class BottleneckCache:
         return self._row(digest) is not None
 
     def read(self, digests: Iterable[str]) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-        """Yield the cached bottlenecks of photos, by SHA-256 of their bytes; what is missing or damaged is left out."""
+        """Yield the cached bottlenecks of photos, by SHA-256 of their bytes, except missing and damaged ones."""
         length = None
         for digest in digests:
             content = self._row(digest)
@@ -122,7 +122,7 @@ class BottleneckCache:
         return row[0] if sound else None
 
     def add(self, digest: str, vector: npt.NDArray[np.float32]) -> None:
-        """Keep a bottleneck; it reaches the disk with the next full transaction, or when the cache is closed."""
+        """Add a bottleneck; it is written to disk with the next full transaction, or when the cache is closed."""
         key, content = bytes.fromhex(digest), vector.astype(np.float32).tobytes()
         with self._lock:
             self._pending.append((key, content, _checksum(key, content)))
@@ -130,7 +130,7 @@ class BottleneckCache:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what was added to the disk now.
+        """Write what was added to disk now.
 
         Raises:
             EdgeretrainError: it cannot be written.
@@ -150,7 +150,7 @@ class BottleneckCache:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # Also when the run was stopped: what it has computed so far need not be computed again.
+            # Also if the run was stopped: what was computed need not be computed again.
             if self._pending:
                 self.flush()
         except EdgeretrainError:

@@ -11,19 +11,19 @@ import PIL
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.backbone.presets import BUILDABLE, DEFAULT_PRESET
-from edgeretrain.data.photos import Photo, PhotoFile, Skipped, sorted_photos, sorted_skipped
+from edgeretrain.data.photos import Photo, PhotoFile, Skipped, photo_changed, sorted_photos, sorted_skipped
 from edgeretrain.data.pixel_store import PixelStore
 from edgeretrain.data.pixels import PIXELS_VERSION, Fit
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.cache import BottleneckCache
 from edgeretrain.features.inference import (
-    Model,
+    InferenceModel,
     ModelFailure,
     NetworkOutput,
     PixelSource,
     Plan,
     ReadPhoto,
-    SkippedPhoto,
+    UnusablePhoto,
     run_photos,
 )
 from edgeretrain.head.softmax import Floats
@@ -33,7 +33,7 @@ from edgeretrain.tflite.runtime import Network, Runtime, load_runtime
 STEP = "Bottlenecks"
 
 _FIXED_COST = 40.0
-"""What a photo costs besides its inferences, in millions of multiply-adds of inference: for the progress only.
+"""Cost of a photo besides its inferences, in millions of multiply-adds of inference; only for the progress.
 
 Measured on 1,000 flower_photos of 240 pixels: 1.8 s for mobilenet_v1_025_128 (14 M), 12 s for mobilenet_v2_100_224.
 """
@@ -41,7 +41,7 @@ Measured on 1,000 flower_photos of 240 pixels: 1.8 s for mobilenet_v1_025_128 (1
 
 @dataclass(frozen=True)
 class Column:
-    """One kind of bottleneck: what a backbone makes of photos as they are or, with `flip`, mirrored left to right."""
+    """One kind of bottleneck: a backbone's output for photos as they are or, with `flip`, mirrored left to right."""
 
     backbone: Backbone
     flip: bool = False
@@ -52,13 +52,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What became of the photos of a pass.
+    """The result of one pass over the photos.
 
     Attributes:
         photos: those that can be read and decoded, sorted by name.
         undecodable: photos with a sound header that cannot be decoded, sorted by name.
-        skipped: the reasons for these and for what is no photo at all, sorted by name.
-        failures: columns whose backbone does not load or run, and why.
+        skipped: these and files that are not photos, with the reasons, sorted by name.
+        failures: columns whose backbone does not load or run, with the error.
     """
 
     photos: tuple[Photo, ...]
@@ -69,7 +69,7 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Extractor:
-    """Makes bottlenecks; those that were made before come from the cache.
+    """Computes bottlenecks, or reads them from the cache.
 
     Attributes:
         fit: how a photo is made square.
@@ -90,7 +90,7 @@ class Extractor:
         files: Sequence[PhotoFile | Photo],
         columns: Sequence[Column],
         *,
-        wanted: Callable[[Photo, Column], bool] = lambda photo, column: True,
+        needed: Callable[[Photo, Column], bool] = lambda photo, column: True,
         store: PixelStore | None = None,
         stored: Callable[[Photo], bool] = lambda photo: True,
         tolerant: bool = False,
@@ -101,10 +101,10 @@ class Extractor:
         missing. Byte-identical photos are decoded once.
 
         Args:
-            files: photos; one that is a `Photo` is not even opened when nothing of it is missing.
-            wanted: whether a photo is needed in a column.
-            store: where pixels are kept, at the size of each backbone.
-            stored: of which photos.
+            files: photos; a `Photo` is not even opened if nothing of it is missing.
+            needed: whether a photo is needed in a column.
+            store: keeps the pixels, at the size of each backbone.
+            stored: the photos whose pixels are kept.
             tolerant: go on with the other columns when a backbone does not load or run.
 
         Raises:
@@ -119,13 +119,15 @@ class Extractor:
         meter = _Meter(self.progress, len(files), columns)
         with contextlib.ExitStack() as stack:
             caches = [stack.enter_context(self._cache(column)) for column in columns]
-            models = [Model(column.backbone.path, self._size(column.backbone), column.flip) for column in columns]
+            models = [
+                InferenceModel(column.backbone.path, self._size(column.backbone), column.flip) for column in columns
+            ]
             keep = tuple(sorted({model.size for model in models})) if store else ()
             outcomes = run_photos(
                 files,
                 models,
                 fit=self.fit,
-                plan=_Planner(columns, caches, wanted, lambda photo: keep if stored(photo) else ()),
+                plan=_Planner(columns, caches, needed, lambda photo: keep if stored(photo) else ()),
                 decoded=self.decoded,
                 workers=self.workers,
                 runtime=self.runtime,
@@ -143,10 +145,10 @@ class Extractor:
                             if store:
                                 store.add(photo.digest, pixels)
                         meter.read(runs)
-                    case SkippedPhoto(index, reason, None):
+                    case UnusablePhoto(index, reason, None):
                         no_photos.append(Skipped(files[index].name, reason))
                         meter.read(())
-                    case SkippedPhoto(index, reason, str(digest)):
+                    case UnusablePhoto(index, reason, str(digest)):
                         undecodable[digest] = reason
                         file = files[index]
                         photos.append(Photo(file.path, file.name, file.label, digest))
@@ -164,7 +166,7 @@ class Extractor:
         )
 
     def features(self, photos: Sequence[Photo], column: Column) -> Floats:
-        """The bottlenecks of photos, from the cache; those that are missing there are made now.
+        """The bottlenecks of photos, from the cache; those that are missing there are computed now.
 
         Returns:
             float32 `[n, d]`, a row per photo.
@@ -178,7 +180,7 @@ class Extractor:
             values, missing = self._read(photos, column)
             if missing:
                 raise EdgeretrainError(
-                    f"{self.cache}: the bottleneck cache does not keep what is written to it. Point EDGERETRAIN_CACHE "
+                    f"{self.cache}: the bottleneck cache loses what is written to it. Point EDGERETRAIN_CACHE "
                     "to another folder."
                 )
         if values is None:
@@ -211,18 +213,18 @@ class Extractor:
 
 
 class _Planner:
-    """Decides in the threads what is missing of a photo."""
+    """Decides, in the threads, what is missing of a photo."""
 
     def __init__(
         self,
         columns: Sequence[Column],
         caches: Sequence[BottleneckCache],
-        wanted: Callable[[Photo, Column], bool],
+        needed: Callable[[Photo, Column], bool],
         keep: Callable[[Photo], tuple[int, ...]],
     ) -> None:
         self._columns = columns
         self._caches = caches
-        self._wanted = wanted
+        self._needed = needed
         self._keep = keep
         self._seen: set[str] = set()
         self._lock = threading.Lock()
@@ -235,13 +237,13 @@ class _Planner:
         runs = tuple(
             index
             for index, (column, cache) in enumerate(zip(self._columns, self._caches, strict=True))
-            if self._wanted(photo, column) and not cache.contains(photo.digest)
+            if self._needed(photo, column) and not cache.contains(photo.digest)
         )
         return Plan(runs, self._keep(photo))
 
 
 class _Meter:
-    """Tells the progress in photos, of which one is done when its part of the whole work is."""
+    """Reports the progress in photos: the fraction of the whole work that is done, times their number."""
 
     def __init__(self, progress: Progress, photos: int, columns: Sequence[Column]) -> None:
         self._progress = progress
@@ -253,7 +255,7 @@ class _Meter:
         self._show(0.0)
 
     def read(self, runs: Sequence[int]) -> None:
-        """A photo was read, and will go through these networks; what the others make of it is there already."""
+        """A photo was read, and will go through these networks; the others' outputs are cached already."""
         self._show(_FIXED_COST + sum(self._costs) - sum(self._costs[model] for model in runs))
 
     def ran(self, model: int) -> None:
@@ -269,11 +271,11 @@ class _Meter:
 
 
 def _macs(preset: str) -> float:
-    """Millions of multiply-adds; of an own backbone nothing is known, it counts as the default one."""
+    """Millions of multiply-adds; a backbone of the user's own counts as the default one."""
     return BUILDABLE.get(preset, BUILDABLE[DEFAULT_PRESET]).macs
 
 
 def require_all(skipped: Sequence[Skipped]) -> None:
-    """Raise EdgeretrainError for photos that could be read a moment ago and no longer can."""
+    """Raise EdgeretrainError if photos that were readable before no longer are."""
     if skipped:
-        raise EdgeretrainError(f"{skipped[0].name}: this photo changed while edgeretrain was running. Run it again.")
+        raise photo_changed(skipped[0].name)

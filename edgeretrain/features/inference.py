@@ -1,8 +1,8 @@
-"""Photos through networks on all cores: each photo opened and decoded once, whatever number of networks wait for it.
+"""Run photos through networks on all cores; each photo is opened and decoded once, for any number of networks.
 
 Photos go in chunks that fit into memory as pixels. For each chunk, all threads first read and decode its photos, each
 at every input size that is asked for; then they run the networks over the pixels. A thread holds one single-threaded
-interpreter at a time and keeps it until it takes up another network, so memory does not grow with the networks. That
+interpreter at a time and keeps it until it runs another network, so memory does not grow with the networks. That
 beats one interpreter with many threads: nothing waits, and a result does not depend on how many cores there are.
 Pillow and the runtimes release the GIL while they work.
 """
@@ -17,9 +17,8 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.data.decoded import Pixels
 from edgeretrain.data.photos import Photo, PhotoFile, read_again, read_photo
-from edgeretrain.data.pixels import Fit, load_pixels_at
+from edgeretrain.data.pixels import Fit, Pixels, load_pixels_at
 from edgeretrain.errors import UnreadablePhoto
 from edgeretrain.tflite.runtime import Network, Runtime
 from edgeretrain.threads import available_cores
@@ -34,7 +33,7 @@ _BLOCK = 8
 
 
 @dataclass(frozen=True)
-class Model:
+class InferenceModel:
     """A network to run, on photos as they are or mirrored.
 
     Attributes:
@@ -50,11 +49,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with a photo.
+    """What to do with a photo.
 
     Attributes:
-        runs: which networks to run it through, as indices.
-        keep: sizes whose pixels the caller wants, too.
+        runs: indices of the networks to run it through.
+        keep: sizes whose pixels the caller also wants.
     """
 
     runs: tuple[int, ...] = ()
@@ -63,12 +62,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class ReadPhoto:
-    """A photo that was read, and decoded where its plan asked for it.
+    """A photo that was read, and decoded if its plan says so.
 
     Attributes:
         index: of the photo, among those given.
-        runs: the networks whose vectors will follow.
-        kept: pixels `uint8 [size, size, 3]` by size, as the plan asked.
+        runs: the networks whose outputs will follow.
+        kept: pixels `uint8 [size, size, 3]` by size, as planned.
     """
 
     index: int
@@ -78,8 +77,8 @@ class ReadPhoto:
 
 
 @dataclass(frozen=True)
-class SkippedPhoto:
-    """A photo that cannot be read or decoded; without a digest its very header or file is at fault."""
+class UnusablePhoto:
+    """A photo that cannot be read or decoded; the digest is None if not even its header can be read."""
 
     index: int
     reason: str
@@ -88,7 +87,7 @@ class SkippedPhoto:
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """What a network made of a photo: float32 `[d]`."""
+    """A network's output for a photo: float32 `[d]`."""
 
     index: int
     model: int
@@ -97,13 +96,13 @@ class NetworkOutput:
 
 @dataclass(frozen=True)
 class ModelFailure:
-    """A network that does not load or run; nothing more will come of it."""
+    """A network that does not load or run; no more outputs of it follow."""
 
     model: int
     error: Exception
 
 
-Outcome = ReadPhoto | SkippedPhoto | NetworkOutput | ModelFailure
+InferenceOutcome = ReadPhoto | UnusablePhoto | NetworkOutput | ModelFailure
 Planner = Callable[[Photo], Plan]
 """Called by the threads, with each photo once its bytes are known."""
 PixelSource = Callable[[str, int], Pixels | None]
@@ -112,30 +111,30 @@ PixelSource = Callable[[str, int], Pixels | None]
 
 def run_photos(
     files: Sequence[PhotoFile | Photo],
-    models: Sequence[Model],
+    models: Sequence[InferenceModel],
     *,
     fit: Fit,
     plan: Planner | None = None,
     decoded: PixelSource | None = None,
     workers: int | None = None,
     runtime: Runtime | None = None,
-) -> Generator[Outcome, None, None]:
+) -> Generator[InferenceOutcome, None, None]:
     """Open each photo once, decode it once per scale, and run it through networks.
 
     Args:
-        files: photos; one that is a `Photo` must still be the file that was found.
+        files: photos; a `Photo` must be unchanged.
         fit: how a photo is made square.
         plan: what to do with each photo; default: run it through all the networks.
-        decoded: pixels that need not be decoded again; a `Photo` all whose pixels are there is not opened.
+        decoded: pixels that need not be decoded again; a `Photo` is not opened if all its pixels are there.
         workers: threads; default one per core.
 
     Yields:
-        For each photo a `ReadPhoto` or a `SkippedPhoto`, then a `NetworkOutput` for each network that its plan named;
-        a `ModelFailure` for a network that fails, in place of the outputs that it still owes. The order is not
-        defined, but that a photo's outputs follow it.
+        For each photo a `ReadPhoto` or an `UnusablePhoto`, then a `NetworkOutput` for each network of its plan; a
+        `ModelFailure` for a network that fails, instead of its remaining outputs. The order is undefined, except that
+        a photo's outputs follow it.
 
     Raises:
-        EdgeretrainError: a photo is no longer the file that was found.
+        EdgeretrainError: a photo has changed.
 
     Close it (`contextlib.closing`) when leaving it early: that ends the threads.
     """
@@ -154,7 +153,7 @@ def run_photos(
                 if isinstance(outcome, _Prepared):
                     chunk.append(outcome)
                     yield ReadPhoto(outcome.index, outcome.photo, outcome.runs, outcome.kept)
-                elif isinstance(outcome, SkippedPhoto):
+                elif isinstance(outcome, UnusablePhoto):
                     yield outcome
             chunk.sort(key=lambda prepared: prepared.index)
             for outcome in team.do(_blocks(chunk, failed, team.count)):
@@ -193,11 +192,11 @@ class _Block:
 
 
 _Work = _Read | _Block
-_Result = _Prepared | SkippedPhoto | NetworkOutput | ModelFailure
+_Result = _Prepared | UnusablePhoto | NetworkOutput | ModelFailure
 
 
 def _blocks(chunk: Sequence[_Prepared], failed: Iterable[int], workers: int) -> list[_Work]:
-    """The networks one after the other, so that a thread rarely has to load another one."""
+    """Work ordered by network, so that a thread rarely has to load another one."""
     by_model: dict[int, list[_Prepared]] = {}
     for prepared in chunk:
         for model in prepared.runs:
@@ -212,15 +211,15 @@ def _blocks(chunk: Sequence[_Prepared], failed: Iterable[int], workers: int) -> 
 
 @dataclass(frozen=True)
 class _Reader:
-    """How a photo becomes pixels."""
+    """Turns photos into pixels."""
 
     files: Sequence[PhotoFile | Photo]
-    models: Sequence[Model]
+    models: Sequence[InferenceModel]
     fit: Fit
     plan: Planner
     decoded: PixelSource | None
 
-    def prepare(self, index: int) -> _Prepared | SkippedPhoto:
+    def prepare(self, index: int) -> _Prepared | UnusablePhoto:
         file = self.files[index]
         digest = None
         try:
@@ -236,19 +235,19 @@ class _Reader:
             if missing:
                 pixels |= load_pixels_at(read_again(photo) if content is None else content, missing, self.fit)
         except UnreadablePhoto as error:
-            return SkippedPhoto(index, error.reason, digest)
+            return UnusablePhoto(index, error.reason, digest)
         kept = {size: pixels[size] for size in plan.keep}
         return _Prepared(index, photo, plan.runs, kept, pixels)
 
     def _known(self, photo: Photo, sizes: Iterable[int]) -> dict[int, Pixels]:
         if self.decoded is None:
             return {}
-        found = {size: self.decoded(photo.digest, size) for size in sizes}
-        return {size: pixels for size, pixels in found.items() if pixels is not None}
+        known = {size: self.decoded(photo.digest, size) for size in sizes}
+        return {size: pixels for size, pixels in known.items() if pixels is not None}
 
 
 class _Team:
-    """Threads that do pieces of work; each keeps the network that it ran last."""
+    """Threads that do pieces of work; each keeps the last network that it ran."""
 
     def __init__(self, count: int, reader: _Reader, runtime: Runtime | None) -> None:
         self.count = count
@@ -276,7 +275,7 @@ class _Team:
                 continue
 
     def do(self, work: Sequence[_Work]) -> Generator[_Result, None, None]:
-        """Have all of this done; yields what comes of it, in any order."""
+        """Do all of this work; yields the results, in any order."""
         for piece in work:
             self._work.put(piece)
         for _piece in work:

@@ -1,8 +1,9 @@
-"""The bottlenecks of a run, kept in its run folder: what `teach` learns from when the photos are no longer there.
+"""The bottlenecks of a run, kept in its run folder: `teach` trains on them when the photos are no longer there.
 
 A NumPy archive without pickles: the bottlenecks, to the bit as the head saw them, and `photos.json` with the name,
-digest, label and set of every photo. Bottlenecks of an int8 backbone stand on at most 256 steps and are kept as such:
-one byte each. The same run gives the same bytes.
+digest, label and subset of every photo. Bottlenecks of an int8 backbone have at most 256 different values: these are
+stored once, as a code book (`steps.npy`), and each number as its index there, one byte. The same run gives the same
+bytes.
 """
 
 import contextlib
@@ -19,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
+from edgeretrain.data.dataset import label_indices
 from edgeretrain.data.photos import Photo, PhotoSet
 from edgeretrain.data.pixels import PIXELS_VERSION
-from edgeretrain.data.split import PLACES, Place, Split
+from edgeretrain.data.split import SUBSETS, Split, Subset
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.head.softmax import Floats
 from edgeretrain.tflite.runtime import Runtime
@@ -30,9 +32,10 @@ _FORMAT = 1
 _LISTING = "photos.json"
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed one: the same run gives the same bytes
 _LEVEL = 1  # of deflate: level 6 saves 4 % more and takes three to six times as long
-_STEPS = 256
-_ROWS = 256  # in one go: no second copy of all bottlenecks
-# What a file that is damaged, or not ours, does to code that reads it.
+_CODE_BOOK = "steps.npy"
+_MOST_CODES = 256
+_ROWS = 256  # at a time: no second copy of all bottlenecks
+# What reading a file raises that is damaged or not ours.
 _TROUBLE = (
     *(KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error),
@@ -41,15 +44,15 @@ _TROUBLE = (
 
 @dataclass(frozen=True)
 class Listing:
-    """What a bottleneck file says of its photos.
+    """The contents of a bottleneck file, without the bottlenecks.
 
     Attributes:
         backbone: SHA-256 of the backbone file, hexadecimal.
         makers: what made the bottlenecks (see `maker`); several when photos were added later.
         options: of the retrain, as in `report.json`.
         labels: sorted.
-        photos: sorted by name; their paths lead nowhere.
-        places: the set of each photo, by its name.
+        photos: sorted by name; their paths are not usable.
+        subsets: the subset of each photo, by its name.
     """
 
     backbone: str
@@ -57,16 +60,18 @@ class Listing:
     options: dict[str, Any]
     labels: tuple[str, ...]
     photos: tuple[Photo, ...]
-    places: dict[str, Place]
+    subsets: dict[str, Subset]
 
     def split(self) -> Split:
-        """The photos in their three sets."""
-        sets = {place: tuple(one for one in self.photos if self.places[one.name] == place) for place in PLACES}
-        return Split(**sets)
+        """The photos in their three subsets."""
+        subsets = {
+            subset: tuple(photo for photo in self.photos if self.subsets[photo.name] == subset) for subset in SUBSETS
+        }
+        return Split(**subsets)
 
 
 def maker(runtime: Runtime) -> str:
-    """What turns photos into bottlenecks here: others may round differently."""
+    """The versions that turn photos into bottlenecks here: others may round differently."""
     return f"{runtime}, Pillow {PIL.__version__}, pixels {PIXELS_VERSION}"
 
 
@@ -88,49 +93,52 @@ def write_bottlenecks(
         mirrored: `[m, d]`, of the mirrored photos, those of training and then those of validation; None without.
         backbone, makers, options: as in `Listing`.
     """
-    position = {label: index for index, label in enumerate(photo_set.labels)}
-    places = split.places
+    columns = label_indices(photo_set.labels, photo_set.photos).tolist()
+    subsets = split.subsets
     listing = {
         "format": _FORMAT,
         "backbone": backbone,
         "makers": makers,
         "options": options,
         "labels": photo_set.labels,
-        "photos": [[photo.name, photo.digest, position[photo.label], places[photo.name]] for photo in photo_set.photos],
+        "photos": [
+            [photo.name, photo.digest, column, subsets[photo.name]]
+            for photo, column in zip(photo_set.photos, columns, strict=True)
+        ],
     }
     arrays = {"values": values} if mirrored is None else {"values": values, "mirrored": mirrored}
-    steps = _steps(list(arrays.values()))
+    code_book = _code_book(list(arrays.values()))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         text = json.dumps(listing, ensure_ascii=False, separators=(",", ":"))
         _write_member(archive, _LISTING, iter([text.encode()]))
-        if steps is not None:
-            _write_member(archive, "steps.npy", _npy(steps))
+        if code_book is not None:
+            _write_member(archive, _CODE_BOOK, _npy(code_book))
         for name, array in arrays.items():
-            _write_member(archive, f"{name}.npy", _npy(array, steps))
+            _write_member(archive, f"{name}.npy", _npy(array, code_book))
 
 
-def _steps(arrays: list[Floats]) -> Floats | None:
-    """The numbers that all the arrays are made of, sorted, if they are at most 256."""
-    found = np.empty(0, np.float32)
+def _code_book(arrays: list[Floats]) -> Floats | None:
+    """The different numbers in the arrays, sorted, if they are at most 256."""
+    codes = np.empty(0, np.float32)
     for array in arrays:
         for start in range(0, len(array), _ROWS):
             # As bits: -0.0 and 0.0 are two numbers here.
-            found = np.union1d(found.view(np.uint32), array[start : start + _ROWS].view(np.uint32)).view(np.float32)
-            if len(found) > _STEPS:
+            codes = np.union1d(codes.view(np.uint32), array[start : start + _ROWS].view(np.uint32)).view(np.float32)
+            if len(codes) > _MOST_CODES:
                 return None
-    return found
+    return codes
 
 
-def _npy(array: Floats, steps: Floats | None = None) -> Iterator[bytes]:
-    """An array in NumPy's file format, piece by piece; with steps, which of them each number is, uint8."""
+def _npy(array: Floats, code_book: Floats | None = None) -> Iterator[bytes]:
+    """An array in NumPy's file format, piece by piece; with a code book, the index of each number in it, uint8."""
     header = io.BytesIO()
-    kind = np.dtype(np.float32 if steps is None else np.uint8)
+    kind = np.dtype(np.float32 if code_book is None else np.uint8)
     np.lib.format.write_array_header_1_0(header, {"descr": kind.str, "fortran_order": False, "shape": array.shape})
     yield header.getvalue()
     for start in range(0, len(array), _ROWS):
         block = array[start : start + _ROWS]
-        if steps is not None:
-            yield np.searchsorted(steps.view(np.uint32), block.view(np.uint32)).astype(np.uint8).tobytes()
+        if code_book is not None:
+            yield np.searchsorted(code_book.view(np.uint32), block.view(np.uint32)).astype(np.uint8).tobytes()
         else:
             yield block.astype("<f4", copy=False).tobytes()
 
@@ -144,7 +152,7 @@ def _write_member(archive: zipfile.ZipFile, name: str, pieces: Iterator[bytes]) 
 
 
 def read_listing(path: Path) -> Listing:
-    """What is in a bottleneck file, without the bottlenecks.
+    """Read a bottleneck file, without the bottlenecks.
 
     Raises:
         EdgeretrainError: the file is missing, damaged, or written by a newer edgeretrain.
@@ -160,14 +168,14 @@ def read_listing(path: Path) -> Listing:
         photos = tuple(
             Photo(Path(name), str(name), labels[label], digest) for name, digest, label, _ in listing["photos"]
         )
-        places: dict[str, Place] = {name: place for name, _, _, place in listing["photos"]}
-        "".join([*places, *labels]).encode()  # raises ValueError at what no file name holds
+        subsets: dict[str, Subset] = {name: subset for name, _, _, subset in listing["photos"]}
+        "".join([*subsets, *labels]).encode()  # raises ValueError at what no file name holds
         for photo in photos:
             sound = photo.name.startswith(f"{photo.label}/") and len(bytes.fromhex(photo.digest)) == 32
-            if not sound or places[photo.name] not in PLACES:
-                raise ValueError(f"the entry of {photo.name} makes no sense")
+            if not sound or subsets[photo.name] not in SUBSETS:
+                raise ValueError(f"the entry of {photo.name} is invalid")
         makers = tuple(map(str, listing["makers"]))
-        return Listing(str(listing["backbone"]), makers, dict(listing["options"]), labels, photos, places)
+        return Listing(str(listing["backbone"]), makers, dict(listing["options"]), labels, photos, subsets)
 
 
 def read_bottlenecks(path: Path, listing: Listing, length: int) -> tuple[Floats, Floats | None]:
@@ -181,17 +189,17 @@ def read_bottlenecks(path: Path, listing: Listing, length: int) -> tuple[Floats,
     """
     with _reading(path), zipfile.ZipFile(path) as archive:
         members = set(archive.namelist())
-        steps = _read_array(archive, "steps.npy", None) if "steps.npy" in members else None
-        values = _read_floats(archive, "values.npy", (len(listing.photos), length), steps)
+        code_book = _read_array(archive, _CODE_BOOK, None) if _CODE_BOOK in members else None
+        values = _read_floats(archive, "values.npy", (len(listing.photos), length), code_book)
         if "mirrored.npy" not in members:
             return values, None
-        learnt = sum(listing.places[photo.name] != "testing" for photo in listing.photos)
-        return values, _read_floats(archive, "mirrored.npy", (learnt, length), steps)
+        rows = sum(listing.subsets[photo.name] != "testing" for photo in listing.photos)
+        return values, _read_floats(archive, "mirrored.npy", (rows, length), code_book)
 
 
-def _read_floats(archive: zipfile.ZipFile, name: str, shape: tuple[int, int], steps: Floats | None) -> Floats:
+def _read_floats(archive: zipfile.ZipFile, name: str, shape: tuple[int, int], code_book: Floats | None) -> Floats:
     array = _read_array(archive, name, shape)
-    values = array if steps is None else steps[array]
+    values = array if code_book is None else code_book[array]
     if values.dtype != np.float32 or not np.isfinite(values).all():
         raise ValueError(f"{name} does not hold bottlenecks")
     return np.asarray(values)
@@ -203,7 +211,7 @@ def _read_array(archive: zipfile.ZipFile, name: str, shape: tuple[int, int] | No
         if np.lib.format.read_magic(member) != (1, 0):
             raise ValueError(f"{name} has another format")
         claimed, _, kind = np.lib.format.read_array_header_1_0(member)
-        fits = claimed == shape if shape else len(claimed) == 1 and claimed[0] <= _STEPS
+        fits = claimed == shape if shape else len(claimed) == 1 and claimed[0] <= _MOST_CODES
         if not fits or kind not in (np.float32, np.uint8):
             raise ValueError(f"{name} holds {kind} {list(claimed)}")
     with archive.open(name) as member:
@@ -212,7 +220,7 @@ def _read_array(archive: zipfile.ZipFile, name: str, shape: tuple[int, int] | No
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what reading a damaged or missing file does into an EdgeretrainError."""
+    """Turn the errors of reading a damaged or missing file into an EdgeretrainError."""
     try:
         yield
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Files and folders that are there whole or not at all; downloads, archives, fingerprints."""
+"""Files and folders written completely or not at all; downloads, archives, fingerprints."""

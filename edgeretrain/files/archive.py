@@ -1,4 +1,4 @@
-"""Unpack an archive that somebody else made: files and folders inside one folder, and nothing else.
+"""Unpack an untrusted archive: only files and folders, all of them inside one folder.
 
 Not tarfile's own extraction, which is safe only with a filter that early Python 3.10 and 3.11 lack.
 """
@@ -54,7 +54,7 @@ def unpack(
     *,
     keep: Callable[[PurePosixPath], PurePosixPath | None] = lambda path: path,
     max_bytes: int = MAX_BYTES,
-    ways_out: str = "",
+    hint: str = "",
     step: str = "",
     progress: Progress = silent,
 ) -> None:
@@ -62,19 +62,19 @@ def unpack(
 
     Args:
         what: what error messages call the archive.
-        keep: a file's or folder's path in the archive -> its path below `folder`; None: it is left out.
+        keep: maps a file's or folder's path in the archive to its path below `folder`; None: it is left out.
         max_bytes: of all files in the archive, unpacked.
-        ways_out: ends the error message: what to do next.
-        step: what `progress` is told, in bytes of the archive.
+        hint: ends the error message: what to do next.
+        step: name of the step for `progress`, which counts bytes of the archive.
 
     Raises:
-        EdgeretrainError: it is no archive, or damaged; it holds absolute paths, `..`, links or devices; it is larger
-            than `max_bytes` or holds more than MAX_MEMBERS; it cannot be written. What is in `folder` then is of no
-            use.
+        EdgeretrainError: it is not an archive, or damaged; it holds absolute paths, `..`, links or devices; it is
+            larger than `max_bytes` or holds more than MAX_MEMBERS; it cannot be written. `folder` may then hold a part
+            of it.
     """
 
     def refused(reason: str) -> EdgeretrainError:
-        return EdgeretrainError(" ".join(f"{what}: {reason}. It was not unpacked. {ways_out}".split()))
+        return EdgeretrainError(" ".join(f"{what}: {reason}. It was not unpacked. {hint}".split()))
 
     left, count, done = max_bytes, 0, 0
     try:
@@ -89,8 +89,8 @@ def unpack(
                 left -= member.size
                 if left < 0:
                     raise refused(f"is larger than {max_bytes / (1 << 30):.2g} GiB when unpacked")
-                if (wanted := keep(path)) is not None:
-                    _write(member, folder.joinpath(*wanted.parts))
+                if (target := keep(path)) is not None:
+                    _write(member, folder.joinpath(*target.parts))
                 if done < (position := file.tell()) < size:
                     done = position
                     progress(step, done, size)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also when the process is killed."""
+"""Files that are complete or missing, even if the process is killed."""
 
 import contextlib
 import glob
@@ -10,17 +10,17 @@ from pathlib import Path
 
 from edgeretrain.errors import EdgeretrainError
 
-_ABANDONED = 3600.0  # seconds since the last byte; whoever still writes a file does so every minute
+_ABANDONED = 3600.0  # seconds since the last byte; a process that still writes a file does so every minute
 
 
 def write_atomic(
-    path: Path, content: bytes | str, *, parents: bool = False, way_out: str = "Choose another place."
+    path: Path, content: bytes | str, *, parents: bool = False, hint: str = "Choose another place."
 ) -> None:
-    """Write a file under a temporary name beside it, then give it its name; text is UTF-8 with plain newlines.
+    """Write a file under a temporary name beside it, then rename it; text is UTF-8 with plain newlines.
 
     Args:
-        parents: make its folder, too.
-        way_out: ends the error message: what to do next.
+        parents: also make its folder.
+        hint: ends the error message: what to do next.
 
     Raises:
         EdgeretrainError: it cannot be written; what was there before is untouched.
@@ -31,17 +31,17 @@ def write_atomic(
         with partial_file(path) as temporary:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise EdgeretrainError(f"{path}: cannot be written ({error.strerror or error}). {way_out}") from None
+        raise EdgeretrainError(f"{path}: cannot be written ({error.strerror or error}). {hint}") from None
 
 
 @contextlib.contextmanager
 def partial_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to: it becomes `path` when the block ends well, and is removed otherwise.
+    """A temporary name beside `path` to write to: renamed to `path` when the block succeeds, removed otherwise.
 
-    What processes that were killed left beside `path` is removed first, an hour after their last byte.
+    First removes temporary files of killed processes beside `path`, an hour after their last byte.
 
     Raises:
-        OSError: it cannot be given the name.
+        OSError: it cannot be renamed.
     """
     _remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -54,7 +54,7 @@ def partial_file(path: Path) -> Iterator[Path]:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files that nobody has written to for so long that their process must have been killed."""
+    """Remove temporary files that were not written to for so long that their process must have been killed."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
         if re.fullmatch(r"[0-9a-f]{32}", left.name[len(path.name) + 2 :]):
             with contextlib.suppress(OSError):  # another process was faster

@@ -27,3 +27,9 @@ def one_line(text: str) -> str:
     They, and bytes of a file name that are no Unicode, are written as `\\x1b`, `\\u202e`, `\\udc80`.
     """
     return "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in text)
+
+
+def first_line(error: Exception) -> str:
+    """The message of an exception: its first line, at most 200 characters."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line if len(line) <= 200 else f"{line[:200]}..."

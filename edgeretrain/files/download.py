@@ -11,29 +11,29 @@ _TIMEOUT = 60.0  # seconds without a byte
 
 
 class NoConnection(EdgeretrainError):
-    """The server cannot be reached: asking it for another file is of no use."""
+    """The server cannot be reached: asking it for another file is useless."""
 
 
 def download(
-    url: str, path: Path, *, step: str, fault: Callable[[Path], str | None], ways_out: str, progress: Progress
+    url: str, path: Path, *, step: str, validate: Callable[[Path], str | None], hint: str, progress: Progress
 ) -> None:
-    """Fetch to a temporary file beside `path`, check it, give it its name; see `partial_file`.
+    """Download to a temporary file beside `path`, validate it, rename it; see `partial_file`.
 
     Args:
-        step: what `progress` is told, in bytes; the total is 0 when the server does not say it.
-        fault: looks at the fetched file and says what is wrong with it, or None.
-        ways_out: ends the error message: what to do next.
+        step: name of the step for `progress`, which counts bytes; the total is 0 if the server does not send it.
+        validate: checks the fetched file; returns what is wrong with it, or None.
+        hint: ends the error message: what to do next.
 
     Raises:
-        EdgeretrainError: the file cannot be had, whatever the reason; nothing is left behind. `NoConnection` when the
-            server cannot be reached.
+        EdgeretrainError: the download failed, whatever the reason; nothing is left behind. `NoConnection`: the server
+            cannot be reached.
     """
     import http.client  # here: they are slow to import
     import urllib.error
     import urllib.request
 
     def failed(reason: str, kind: type[EdgeretrainError] = EdgeretrainError) -> EdgeretrainError:
-        return kind(f"Downloading {url} failed: {reason}. {ways_out}")
+        return kind(f"Downloading {url} failed: {reason}. {hint}")
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def download(
                     progress(step, received, expected)
             if expected and received != expected:
                 raise failed(f"it broke off after {received:,} of {expected:,} bytes")
-            if reason := fault(temporary):
+            if reason := validate(temporary):
                 raise failed(reason)
     except urllib.error.HTTPError as error:
         raise failed(f"the server answered {error.code} {error.reason}") from error

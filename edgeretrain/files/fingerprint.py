@@ -1,4 +1,4 @@
-"""What tells one file from another."""
+"""Checksums of files."""
 
 import hashlib
 from pathlib import Path

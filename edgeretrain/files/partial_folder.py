@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all, also when the process is killed."""
+"""Folders that are complete or missing, even if the process is killed."""
 
 import contextlib
 import glob
@@ -11,9 +11,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def partial_folder(out: Path) -> Iterator[Path]:
-    """A new folder beside `out` to write into; whatever still bears its name when the block ends is removed.
+    """A new folder beside `out` to write into; it is removed when the block ends, unless it was renamed.
 
-    What processes that were killed left beside `out` is removed first.
+    First removes such folders of killed processes beside `out`.
 
     Raises:
         OSError: it cannot be made.
@@ -28,10 +28,10 @@ def partial_folder(out: Path) -> Iterator[Path]:
 
 
 def replace_folder(out: Path, partial: Path) -> None:
-    """Put a partial folder in the place of `out`; another process that ends in the same moment may take it in between.
+    """Replace `out` by a partial folder; tries again if another process does the same at this moment.
 
     Raises:
-        OSError: it does not work; what was at `out` is there again.
+        OSError: it failed; what was at `out` is there again.
     """
     old = out.with_name(f".{out.name}.old-{os.getpid()}")
     for attempts_left in (2, 1, 0):
@@ -49,7 +49,7 @@ def replace_folder(out: Path, partial: Path) -> None:
 
 
 def _remove_leftovers(out: Path) -> None:
-    """Remove what processes left when they were killed; a kill between two renames is undone."""
+    """Remove the folders of killed processes; a kill between two renames is undone."""
     for path in sorted(out.parent.glob(f".{glob.escape(out.name)}.*-*")):
         match = re.fullmatch(r"(partial|old)-(\d+)", path.name[len(out.name) + 2 :])
         # Our own number was someone else's before: in a container, every run may have the same one.

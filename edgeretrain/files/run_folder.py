@@ -1,4 +1,4 @@
-"""The run folder: written whole or not at all."""
+"""The run folder: written completely or not at all."""
 
 import contextlib
 import errno
@@ -32,12 +32,12 @@ _DESKTOP = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left by file managers th
 
 @contextlib.contextmanager
 def new_run_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out` that takes its place when the block ends well, and vanishes when it does not.
+    """A temporary folder beside `out` that replaces it when the block succeeds, and is removed otherwise.
 
     An earlier run folder at `out` stays untouched until then.
 
     Raises:
-        EdgeretrainError: `out` is something else than a run folder, or cannot be written, now or in the block.
+        EdgeretrainError: `out` is not a run folder, or cannot be written, now or in the block.
     """
     out = Path(os.path.realpath(out))  # a link to a run folder stays a link
     _check_replaceable(out)
@@ -57,10 +57,10 @@ def new_run_folder(out: Path) -> Iterator[Path]:
 
 
 def check_apart(photos: Path, out: Path) -> None:
-    """Refuse a run folder among the photos, where the next run would take it for a class.
+    """Refuse a run folder inside the photos folder, where the next run would take it for a class.
 
     Raises:
-        EdgeretrainError: it lies there.
+        EdgeretrainError: it is inside.
     """
     folder, run_folder = photos.resolve(), out.resolve()
     if folder in run_folder.parents:
@@ -74,8 +74,8 @@ def _cannot_write(out: Path, error: OSError) -> EdgeretrainError:
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return EdgeretrainError(f"{out}: cannot be written, as a part of this path is a file. Choose another --out.")
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    way_out = "Free some room, or choose another --out." if full else "Choose another --out."
-    return EdgeretrainError(f"{out}: cannot be written ({error.strerror or error}). {way_out}")
+    hint = "Free some room, or choose another --out." if full else "Choose another --out."
+    return EdgeretrainError(f"{out}: cannot be written ({error.strerror or error}). {hint}")
 
 
 def _check_replaceable(out: Path) -> None:

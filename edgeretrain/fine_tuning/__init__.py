@@ -1,8 +1,8 @@
 """When a frozen backbone is not enough: its weights learn from the user's photos, too. Needs TensorFlow.
 
-`options` what can be told; `pixel_file`, `augmentation`, `batches` the photos; `targets` what is to be said of them;
-`unfrozen`, `network` what learns; `schedule`, `training`, `checkpoint` how; `soup` several times; `tune` from photos to
-tuned backbone files.
+`augmentation`, `batches`: the photos; `targets`: what the network should answer for them; `trainable_backbone`,
+`trainable_network`: what is trained; `schedule`, `training`, `checkpoint`: the training; `soup`: several trainings
+averaged; `tune`: from photos to tuned backbone files. The options are in `edgeretrain.fine_tuning_options`.
 """
 
 from edgeretrain.fine_tuning_options import FineTuning

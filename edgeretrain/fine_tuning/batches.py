@@ -1,4 +1,4 @@
-"""Training photos in batches, made ready by threads while the network learns from the batch before."""
+"""Training photos in batches. Threads prepare the next batches while the network trains on the current one."""
 
 from collections import deque
 from collections.abc import Generator
@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.data.decoded import Pixels
-from edgeretrain.fine_tuning.augmentation import apply_look, draw_look
+from edgeretrain.data.pixels import Pixels
+from edgeretrain.fine_tuning.augmentation import apply_augmentation, sample_augmentation
 from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.softmax import Rows
 
@@ -28,12 +28,12 @@ def epoch_rows(rows: Rows, batch_size: int, seed: int, epoch: int) -> npt.NDArra
     return np.resize(order, (steps_per_epoch(len(rows), batch_size), batch_size))
 
 
-def mixup_shares(options: FineTuning, steps: int, *, seed: int, epoch: int) -> npt.NDArray[np.float64]:
-    """The share of each photo itself in the batches of an epoch, 0.5 to 1, `[steps]`; 1 without mixup."""
+def mixup_weights(options: FineTuning, steps: int, *, seed: int, epoch: int) -> npt.NDArray[np.float64]:
+    """Mixup's lambda of every batch of an epoch, 0.5 to 1, `[steps]`: the weight of the photo itself. 1: no mixup."""
     if not options.mixup:
         return np.ones(steps)
-    shares = np.random.default_rng([seed, epoch, steps]).beta(options.mixup, options.mixup, steps)
-    return np.maximum(shares, 1 - shares)
+    weights = np.random.default_rng([seed, epoch, steps]).beta(options.mixup, options.mixup, steps)
+    return np.maximum(weights, 1 - weights)
 
 
 def epoch_batches(
@@ -43,20 +43,22 @@ def epoch_batches(
 
     Args:
         pixels: uint8 `[n,S,S,3]`, in memory or on disk.
-        detailed: the same photos, uint8 `[n,D,D,3]`; see `apply_look`.
-        rows: those to learn from.
+        detailed: the same photos, uint8 `[n,D,D,3]`; see `apply_augmentation`.
+        rows: of the training photos.
 
     Close it (`contextlib.closing`) when leaving it early: that ends the threads.
     """
     batches = epoch_rows(rows, options.batch_size, seed, epoch)
 
     def make(number: int) -> Pixels:
-        looks = (
-            draw_look(np.random.default_rng([seed, epoch, number, place]), options.augmentation, mirror=options.mirror)
-            for place in range(options.batch_size)
+        augmentations = (
+            sample_augmentation(
+                np.random.default_rng([seed, epoch, number, position]), options.augmentation, mirror=options.mirror
+            )
+            for position in range(options.batch_size)
         )
-        each = zip(batches[number], looks, strict=True)
-        return np.stack([apply_look(pixels[row], detailed[row], look) for row, look in each])
+        pairs = zip(batches[number], augmentations, strict=True)
+        return np.stack([apply_augmentation(pixels[row], detailed[row], augmentation) for row, augmentation in pairs])
 
     with ThreadPoolExecutor(_THREADS) as threads:
         waiting: deque[Future[Pixels]] = deque()

@@ -20,39 +20,40 @@ Arrays = list[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class State:
-    """Where a training stands.
+    """How far a training has come.
 
     Attributes:
-        history: a record per epoch; the first is the frozen network's.
-        weights: learnt, after the last epoch; `memory`: the optimizer's, and the average of the weights.
+        history: metrics of every epoch, from epoch 0.
+        weights: of the trainable variables after the last epoch.
+        optimizer_state: the optimizer's variables, then the moving average of the weights.
         best: that average after the best epoch.
     """
 
     history: list[EpochRecord]
     weights: Arrays
-    memory: Arrays
+    optimizer_state: Arrays
     best: Arrays
 
 
 def write_state(path: Path, state: State) -> None:
-    """Write a state in the place of the one before.
+    """Write a state; it replaces the previous one.
 
     Raises:
         EdgeretrainError: it cannot be written.
     """
-    groups = {"weights": state.weights, "memory": state.memory, "best": state.best}
+    groups = {"weights": state.weights, "memory": state.optimizer_state, "best": state.best}
     arrays: dict[str, Any] = {
-        f"{group}_{index}": one for group, members in groups.items() for index, one in enumerate(members)
+        f"{group}_{index}": array for group, members in groups.items() for index, array in enumerate(members)
     }
     content = io.BytesIO()
     arrays["history"] = np.frombuffer(json.dumps([to_json(epoch) for epoch in state.history]).encode(), np.uint8)
     np.savez(content, **arrays)
-    way_out = "Free some room, or point EDGERETRAIN_CACHE to another folder."
-    write_atomic(path, content.getvalue(), parents=True, way_out=way_out)
+    hint = "Free some room, or point EDGERETRAIN_CACHE to another folder."
+    write_atomic(path, content.getvalue(), parents=True, hint=hint)
 
 
 def read_state(path: Path) -> State | None:
-    """The state in the file; None when there is none or it is damaged: then training starts anew."""
+    """The state in the file; None if the file is missing or damaged: then the training starts again."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             history = [from_json(EpochRecord, epoch) for epoch in json.loads(arrays["history"].tobytes())]

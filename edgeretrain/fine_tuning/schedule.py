@@ -9,8 +9,8 @@ def learning_rate(step: int, *, steps: int, warm_up: int, peak: float) -> float:
     Args:
         step: from 0 to steps - 1.
         steps: of the whole training.
-        warm_up: so many steps rise to the peak; the first has 1 / warm_up of it. Fewer than `steps`.
-        peak: of the first step after the warm-up, and the last of it.
+        warm_up: steps in which the rate rises to the peak; the first has 1 / warm_up of it. Fewer than `steps`.
+        peak: the highest rate: of the last step of the warm-up and the first step after it.
     """
     if step < warm_up:
         return peak * (step + 1) / warm_up

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeretrain.backbone.artifact import Backbone
-from edgeretrain.backbone.build import _step, require_tensorflow, write_backbones
+from edgeretrain.backbone.build import building_step, write_backbones
 from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.backbone.store import check_own_name
+from edgeretrain.backbone.tensorflow_extra import require_tensorflow
 from edgeretrain.importers.sources import open_source
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress, silent
@@ -39,7 +40,7 @@ def build_from_source(
             file that was made does not keep its contract (it is not written then).
     """
     check_own_name(name)
-    progress(_step(name), 0, len(precisions) + 1)
+    progress(building_step(name), 0, len(precisions) + 1)
     require_tensorflow()
     opened = open_source(source, overrides, progress=progress)
     photos = calibration_from(calibration, opened.size) if "int8" in precisions else None

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.backbone import Backbone
-from edgeretrain.backbone.build import require_tensorflow, run_source, write_backbones
+from edgeretrain.backbone.build import run_source, write_backbones
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.source import Source, SourceOverrides
+from edgeretrain.backbone.source import BackboneSource, SourceOverrides
+from edgeretrain.backbone.tensorflow_extra import require_tensorflow
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.run_folder import LABELS_FILE, model_file, new_run_folder
 from edgeretrain.head.softmax import Head
-from edgeretrain.importers.frozen_graph import graph_card, pixels_of, read_graph
+from edgeretrain.importers.frozen_graph import graph_card, pixels_of, read_frozen_graph
 from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress, silent
@@ -27,7 +28,7 @@ from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.package import labels_text
 from edgeretrain.version import __version__
 
-TOLERANCE = 1e-4
+SCORE_TOLERANCE = 1e-4
 """How far a float32 model's scores, 0 to 1, may be from those of the graph run by TensorFlow."""
 
 _CHECKED = 16
@@ -54,15 +55,15 @@ class ImportedModel:
 
 @dataclass(frozen=True)
 class Import:
-    """What was found in a graph, in lines for the user, its labels, and the models that were written."""
+    """What was notes in a graph, in lines for the user, its labels, and the models that were written."""
 
-    found: tuple[str, ...]
+    notes: tuple[str, ...]
     labels: tuple[str, ...]
     models: tuple[ImportedModel, ...]
 
 
 @dataclass(frozen=True)
-class _Old:
+class _ImportedGraph:
     """A finished classifier taken apart.
 
     Attributes:
@@ -73,7 +74,7 @@ class _Old:
         card: for the models.
     """
 
-    source: Source
+    source: BackboneSource
     head: Head
     pixels: Scaling
     cut: CutGraph
@@ -116,33 +117,33 @@ def import_graph(
     if not graph.is_file():
         what = "is a folder" if graph.is_dir() else "no such file"
         raise EdgeretrainError(f"{graph}: {what}. Give the graph that retrain.py wrote, such as output_graph.pb.")
-    names, told = read_labels(labels)
+    names, notes = read_labels(labels)
     step = f"Importing {graph.name}"
     progress(step, 0, 2)
     require_tensorflow()
     with new_run_folder(out) as folder:
-        old = _take_apart(graph, labels, names, overrides or SourceOverrides(), output)
-        photos = calibration_from(calibration, old.source.size)
+        imported = _take_apart(graph, labels, names, overrides or SourceOverrides(), output)
+        photos = calibration_from(calibration, imported.source.size)
         checked = np.stack(photos.pixels[:_CHECKED])
-        expected = old.scores(checked)
-        _require_same(old, old.head.probabilities(run_source(old.source, checked)), expected)
+        expected = imported.scores(checked)
+        _require_same(imported, imported.head.probabilities(run_source(imported.source, checked)), expected)
         progress(step, 1, 2)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             name = plain_name(graph)
             backbones = write_backbones(
-                name, old.source, precisions, calibration=photos, out=Path(scratch), progress=progress
+                name, imported.source, precisions, calibration=photos, out=Path(scratch), progress=progress
             )
             models = []
             for backbone in backbones:
-                content = _model(backbone, old, photos, own_photos=calibration is not None)
+                content = _model(backbone, imported, photos, own_photos=calibration is not None)
                 scores = bottlenecks_of(content, checked)
                 if backbone.precision == "float32":
-                    _require_same(old, scores, expected)
+                    _require_same(imported, scores, expected)
                 (folder / model_file(backbone.precision)).write_bytes(content)
                 models.append(_compared(backbone.precision, content, scores, expected))
         (folder / LABELS_FILE).write_text(labels_text(names), encoding="utf-8", newline="\n")
     progress(step, 2, 2)
-    return Import((*old.source.notes, *told), names, tuple(models))
+    return Import((*imported.source.notes, *notes), names, tuple(models))
 
 
 def read_labels(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -168,15 +169,15 @@ def read_labels(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if not line:
             where = f"line {number} is empty" if any(lines) else "it holds no label"
             raise EdgeretrainError(f"{path}: {where}. Give --labels a file with one label a line.")
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     counted = [re.fullmatch(rf"{number}[ :\t]\s*(\S.*)", line) for number, line in enumerate(lines)]
     if all(counted):
         lines = [match[1] for match in counted if match]
-        told = (f"Labels: the numbers in front are taken off, as in {lines[0]!r}.",)
+        notes = (f"Labels: the numbers in front are taken off, as in {lines[0]!r}.",)
     twice = sorted({line for line in lines if lines.count(line) > 1})
     if twice:
         raise EdgeretrainError(f"{path}: the label {twice[0]!r} is there twice. Give every class a name of its own.")
-    return tuple(lines), told
+    return tuple(lines), notes
 
 
 def plain_name(graph: Path) -> str:
@@ -186,8 +187,8 @@ def plain_name(graph: Path) -> str:
 
 def _take_apart(
     graph: Path, labels: Path, names: tuple[str, ...], overrides: SourceOverrides, output: str | None
-) -> _Old:
-    cut = cut_graph(read_graph(graph), overrides, what=graph.name, output=output)
+) -> _ImportedGraph:
+    cut = cut_graph(read_frozen_graph(graph), overrides, what=graph.name, output=output)
     classifier = cut.classifier
     if classifier is None or classifier.function != "Softmax":
         ends = "no dense layer" if classifier is None else classifier.function or "a dense layer without softmax"
@@ -204,7 +205,7 @@ def _take_apart(
         )
     pixels, by = pixels_of(cut, overrides, graph.name)
     origin = graph_card(cut, graph, pixels)
-    source = Source(
+    source = BackboneSource(
         cut.network,
         cut.size,
         cut.scaling(pixels),
@@ -221,12 +222,12 @@ def _take_apart(
         "head": {"method": "imported", "layers": list(classifier.layers), "output": cut.output},
         "imported": {"file": graph.name, "sha256": origin["source"]["sha256"]},
     }
-    return _Old(source, head, pixels, cut, names, card)
+    return _ImportedGraph(source, head, pixels, cut, names, card)
 
 
-def _model(backbone: Backbone, old: _Old, photos: Calibration, *, own_photos: bool) -> bytes:
+def _model(backbone: Backbone, imported: _ImportedGraph, photos: Calibration, *, own_photos: bool) -> bytes:
     """A model file: backbone, head, labels, card."""
-    values = np.zeros((1, len(old.head.weights)), np.float32)
+    values = np.zeros((1, len(imported.head.weights)), np.float32)
     if backbone.precision == "int8":
         values = bottlenecks_of(backbone.path.read_bytes(), np.stack(photos.pixels))
         if not own_photos:
@@ -238,26 +239,26 @@ def _model(backbone: Backbone, old: _Old, photos: Calibration, *, own_photos: bo
         "edgeretrain": __version__,
         "preset": backbone.preset,
         "precision": backbone.precision,
-        **old.card,
+        **imported.card,
         "backbone": {"sha256": backbone.digest, **{key: backbone.card[key] for key in kept if key in backbone.card}},
     }
-    return write_classifier(backbone.path, old.head, backbone.precision, values, labels=old.labels, card=card)
+    return write_classifier(backbone.path, imported.head, backbone.precision, values, labels=imported.labels, card=card)
 
 
-def _require_same(old: _Old, actual: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> None:
+def _require_same(imported: _ImportedGraph, actual: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> None:
     difference = float(np.abs(actual - expected).max())
-    if difference <= TOLERANCE:
+    if difference <= SCORE_TOLERANCE:
         return
-    file = old.card["imported"]["file"]
+    file = imported.card["imported"]["file"]
     why = "Name the tensor of the scores with --output and the photo's with --input."
-    if old.cut.fake_quantized:
+    if imported.cut.fake_quantized:
         why = (
             "It was trained for 8 bits and rounds as it goes (FakeQuant), which our models do not do in this way. Make "
             f"a backbone of it and retrain: `edgeretrain backbone build NAME --from {file}`."
         )
     raise EdgeretrainError(
         f"{file}: the scores of its parts are {difference:.1e} away from those of the whole graph run by TensorFlow "
-        f"(at most {TOLERANCE:.0e} is allowed), so nothing was written. {why}"
+        f"(at most {SCORE_TOLERANCE:.0e} is allowed), so nothing was written. {why}"
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.backbone.keras_model import first_line
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.describe import first_line
 from edgeretrain.importers.operations import check_operations
 from edgeretrain.importers.signatures import CALL, Signature, batch_and_side
 from edgeretrain.tflite.quiet import quiet

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.backbone.source import Source, SourceOverrides, unknown_scale
+from edgeretrain.backbone.source import BackboneSource, SourceCard, SourceOverrides, unknown_scale
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
@@ -21,15 +21,15 @@ _OTHERS = (
 )
 
 
-def open_frozen_graph(path: Path, overrides: SourceOverrides) -> Source:
+def open_frozen_graph(path: Path, overrides: SourceOverrides) -> BackboneSource:
     """Open a frozen graph as the source of a backbone.
 
     Raises:
         EdgeretrainError: it is no frozen graph, or is damaged; see `cut_graph`; nothing tells how it wants its pixels.
     """
-    cut = cut_graph(read_graph(path), overrides, what=path.name)
+    cut = cut_graph(read_frozen_graph(path), overrides, what=path.name)
     pixels, by = pixels_of(cut, overrides, path.name)
-    return Source(
+    return BackboneSource(
         cut.network,
         cut.size,
         cut.scaling(pixels),
@@ -52,7 +52,7 @@ def _notes(cut: CutGraph, pixels: Scaling, by: str) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def graph_card(cut: CutGraph, path: Path, pixels: Scaling) -> dict[str, Any]:
+def graph_card(cut: CutGraph, path: Path, pixels: Scaling) -> SourceCard:
     """What the card of a backbone says of the graph that it comes from."""
     origin = {
         "kind": "frozen graph",
@@ -78,7 +78,7 @@ def pixels_of(cut: CutGraph, overrides: SourceOverrides, what: str) -> tuple[Sca
     raise unknown_scale(what, f"input {cut.input}")
 
 
-def read_graph(path: Path) -> Any:
+def read_frozen_graph(path: Path) -> Any:
     """The `GraphDef` in a `.pb` file.
 
     Raises:

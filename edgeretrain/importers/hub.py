@@ -89,8 +89,8 @@ def _fetched(handle: str, progress: Progress) -> Path:
                 download_address(handle),
                 fetched,
                 step=f"Downloading {'/'.join(PurePosixPath(address.path).parts[-3:]).strip('/') or address.netloc}",
-                fault=_no_file if is_file else _no_archive,
-                ways_out="Check the address. Without a network here: download it in a browser elsewhere, unpack it, "
+                validate=_no_file if is_file else _no_archive,
+                hint="Check the address. Without a network here: download it in a browser elsewhere, unpack it, "
                 "and give its folder or file with --from.",
                 progress=progress,
             )

@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
-from edgeretrain.backbone.keras_model import first_line, weights_in
+from edgeretrain.backbone.keras_model import weights_in
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.archive import DAMAGED
+from edgeretrain.files.describe import first_line
 from edgeretrain.importers.keras_2 import as_keras_3
 from edgeretrain.importers.keras_config import code_in
 

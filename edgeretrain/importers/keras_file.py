@@ -1,4 +1,4 @@
-"""A Keras file, `.keras` or `.h5`, with a whole network -> a `Source`.
+"""A Keras file, `.keras` or `.h5`, with a whole network -> a `BackboneSource`.
 
 No code of the file's runs: see `keras_config.py` for what is refused, on top of Keras' safe mode.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
-from edgeretrain.backbone.keras_model import first_line
-from edgeretrain.backbone.source import Source, SourceOverrides, unknown_scale
+from edgeretrain.backbone.source import BackboneSource, SourceCard, SourceOverrides, unknown_scale
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.describe import first_line
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.importers.keras_archive import copy_checked
@@ -22,7 +22,7 @@ from edgeretrain.importers.keras_networks import Known, known_network, own_scali
 from edgeretrain.tflite.quiet import quiet
 
 
-def open_keras_file(path: Path, overrides: SourceOverrides) -> Source:
+def open_keras_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     """Open a Keras file with a whole network; Keras 2 and Keras 3 wrote it.
 
     Cut at the last global pooling, or at the input of its last dense layer; a feature map becomes its global average.
@@ -45,7 +45,7 @@ def open_keras_file(path: Path, overrides: SourceOverrides) -> Source:
         f"Input: {size} pixels, values {pixels} ({whence}).",
         f"Bottleneck: {layer}, {cut.length:,} values{average}.",
     )
-    card = {
+    card: SourceCard = {
         "architecture": known.architecture if known else str(model.name),
         "source": {
             "kind": "Keras file",
@@ -55,7 +55,7 @@ def open_keras_file(path: Path, overrides: SourceOverrides) -> Source:
             "scale": str(pixels),
         },
     }
-    return Source(cut.network, size, cut.scaling(pixels), cut.parameters, card, notes)
+    return BackboneSource(cut.network, size, cut.scaling(pixels), cut.parameters, card, notes)
 
 
 def _cut(path: Path, graph: KerasGraph, layer: str | None, size: int) -> tuple[CutGraph, str]:

@@ -1,4 +1,4 @@
-"""The folder of a SavedModel or of a TensorFlow Hub module -> a `Source`."""
+"""The folder of a SavedModel or of a TensorFlow Hub module -> a `BackboneSource`."""
 
 import hashlib
 import re
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeretrain.backbone.source import Source, SourceOverrides, unknown_scale
+from edgeretrain.backbone.source import BackboneSource, SourceCard, SourceOverrides, unknown_scale
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.freezing import Objects, freeze_session_graph
@@ -33,7 +33,7 @@ _HUB_MODULE = "TensorFlow Hub module"
 
 def open_saved_model(
     path: Path, overrides: SourceOverrides, *, address: str | None = None, hub: bool = False
-) -> Source:
+) -> BackboneSource:
     """Open a SavedModel: of TensorFlow 2, of Keras, of Teachable Machine, of TensorFlow 1, or a TensorFlow Hub module.
 
     A module that gives features is used as it is; one that gives class scores is cut before its last dense layer, or
@@ -104,8 +104,8 @@ def open_saved_model(
         f"Input: {cut.input}, {cut.size} pixels, values {pixels} ({by}).",
         f"Bottleneck: {cut.layer}, {cut.length:,} values{_cut_off(whole, output)}.{others}",
     )
-    card = {"architecture": kind, "source": origin}
-    return Source(cut.network, cut.size, cut.scaling(pixels), cut.parameters, card, notes)
+    card: SourceCard = {"architecture": kind, "source": origin}
+    return BackboneSource(cut.network, cut.size, cut.scaling(pixels), cut.parameters, card, notes)
 
 
 def _is_hub_module(folder: Path, objects: Objects | None) -> bool:

@@ -1,13 +1,13 @@
-"""What a backbone can be made from: a file, a folder or a handle becomes a `Source`. One module for each kind.
+"""What a backbone can be made from: a file, a folder or a handle becomes a `BackboneSource`. One module for each kind.
 
-All need TensorFlow, which the caller has asked for (`build.require_tensorflow`).
+All need TensorFlow, which the caller has asked for (`require_tensorflow`).
 """
 
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edgeretrain.backbone.source import Source, SourceOverrides
+from edgeretrain.backbone.source import BackboneSource, SourceOverrides
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.progress import Progress, silent
 
@@ -17,7 +17,7 @@ KINDS = (
 )
 
 
-def open_source(source: str, overrides: SourceOverrides, *, progress: Progress = silent) -> Source:
+def open_source(source: str, overrides: SourceOverrides, *, progress: Progress = silent) -> BackboneSource:
     """Open whatever `source` names.
 
     Args:
@@ -53,7 +53,7 @@ def open_source(source: str, overrides: SourceOverrides, *, progress: Progress =
     raise EdgeretrainError(f"{source}: is not a kind of network file that edgeretrain knows. Give --from {KINDS}.")
 
 
-def _open_address(address: str, overrides: SourceOverrides, progress: Progress) -> Source:
+def _open_address(address: str, overrides: SourceOverrides, progress: Progress) -> BackboneSource:
     """Open what a handle or another address names; its card says which."""
     from edgeretrain.importers.hub import ARCHIVES, fetch, public_address
 

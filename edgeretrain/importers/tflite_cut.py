@@ -33,14 +33,14 @@ class Entry:
         size: S, pixels.
         given: how raw RGB becomes the real numbers of the file's input.
         scaling: how raw RGB becomes `tensor`.
-        found: where these come from, in lines for the user.
+        notes: where these come from, in lines for the user.
     """
 
     tensor: int
     size: int
     given: Scaling
     scaling: Scaling
-    found: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Cut:
     """Where the network ends: the tensor, and why, in lines for the user."""
 
     tensor: int
-    found: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def find_entry(graph: Graph, overrides: SourceOverrides) -> Entry:
@@ -329,12 +329,12 @@ def _is_dense(graph: Graph, operator: Operator, computed: set[int]) -> bool:
 def _named(graph: Graph, layer: str, computed: set[int]) -> int:
     """The computed tensor of that name, or with that name among the several that a converter joined with `;`."""
     names = {number: graph.tensors[number].name for number in sorted(computed)}
-    found = [number for number, name in names.items() if name == layer]
-    found = found or [number for number, name in names.items() if layer in name.split(";")]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        listed = "; ".join(str(graph.tensors[number]) for number in found)
+    matches = [number for number, name in names.items() if name == layer]
+    matches = matches or [number for number, name in names.items() if layer in name.split(";")]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        listed = "; ".join(str(graph.tensors[number]) for number in matches)
         raise EdgeretrainError(f"{graph.path}: --layer {layer} may be any of {listed}. Give the whole name of one.")
     parts = {part: None for name in names.values() for part in (name, *name.split(";")) if part}
     near = difflib.get_close_matches(layer, parts, n=3, cutoff=0.5)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.backbone.source import Source, SourceOverrides
+from edgeretrain.backbone.source import BackboneSource, SourceCard, SourceOverrides
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.importers.tflite_cut import Cut, Entry, averaged_map, find_cut, find_entry
@@ -22,16 +22,16 @@ from edgeretrain.tflite.quiet import quiet
 from edgeretrain.tflite.runtime import Runner
 from edgeretrain.tflite.to_tensorflow import check_known, run_operators
 
-EXACT = 1e-4
+FLOAT_TOLERANCE = 1e-4
 """How far the translation of a floating-point file may be from the file, relative to the largest bottleneck value."""
 
-ALIKE = 0.9
+MIN_CORRELATION = 0.9
 """What the correlation of a quantized file's bottlenecks with those of its real numbers must be at least."""
 
 _LONG = 4096
 
 
-def open_tflite_file(path: Path, overrides: SourceOverrides) -> Source:
+def open_tflite_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     """A `.tflite` file as a source.
 
     Raises:
@@ -54,8 +54,8 @@ def open_tflite_file(path: Path, overrides: SourceOverrides) -> Source:
 
     with quiet():
         bottleneck = np.asarray(network(tf.constant(entry.scaling(_pixels(entry.size)[None]))))
-        lines = [*entry.found, *cut.found, *_compared(graph, entry, cut, bottleneck[0])]
-    card = {
+        lines = [*entry.notes, *cut.notes, *_compared(graph, entry, cut, bottleneck[0])]
+    card: SourceCard = {
         "architecture": path.stem,
         "source": {
             "kind": "TFLite file",
@@ -66,7 +66,7 @@ def open_tflite_file(path: Path, overrides: SourceOverrides) -> Source:
             "layer": graph.tensors[cut.tensor].name,
         },
     }
-    return Source(network, entry.size, entry.scaling, graph.parameters(operators), card, tuple(lines))
+    return BackboneSource(network, entry.size, entry.scaling, graph.parameters(operators), card, tuple(lines))
 
 
 def _vector(values: Any) -> Any:
@@ -110,17 +110,18 @@ def _compared(graph: Graph, entry: Entry, cut: Cut, real: npt.NDArray[np.float32
     how = _integers(graph, graph.needed(cut.tensor, graph.inputs))
     if not how:
         error = float(np.abs(real - own).max() / max(float(np.abs(own).max()), 1e-30))
-        if not error <= EXACT:
+        if not error <= FLOAT_TOLERANCE:
             raise EdgeretrainError(
                 f"{graph.path}: TensorFlow computes its operators {error:.1e} away from what the file itself gives (at "
-                f"most {EXACT:.0e} is allowed). Give the network that the file was converted from."
+                f"most {FLOAT_TOLERANCE:.0e} is allowed). Give the network that the file was converted from."
             )
         return lines
-    alike = float(np.corrcoef(real, own)[0, 1]) if own.size > 1 else 1.0
-    if not alike >= ALIKE:
+    correlation = float(np.corrcoef(real, own)[0, 1]) if own.size > 1 else 1.0
+    if not correlation >= MIN_CORRELATION:
         raise EdgeretrainError(
             f"{graph.path}: {how}, and the real numbers that they stand for make another bottleneck than the file "
-            f"(correlation {alike:.2f}, at least {ALIKE} is needed). Give the network that the file was converted from."
+            f"(correlation {correlation:.2f}, at least {MIN_CORRELATION} is needed). Give the network "
+            "that the file was converted from."
         )
     difference = float(np.abs(real - own).mean() / np.abs(own).mean())
     return [

@@ -1,1 +1,1 @@
-"""A frozen network -> a .tflite file in each precision, int8 brought near to float32."""
+"""A frozen network -> a .tflite file in each precision; int8 is corrected to be nearer to float32."""

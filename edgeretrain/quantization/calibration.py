@@ -1,15 +1,15 @@
-"""The photos that int8 backbones are calibrated on: what range each layer's values take."""
+"""The photos for calibrating int8 backbones: they give the range of each layer's values."""
 
 import importlib.util
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeretrain.data.pixels import Pixels, load_pixels
 from edgeretrain.data.walk import photo_files
 from edgeretrain.errors import EdgeretrainError
 
@@ -20,12 +20,20 @@ DEFAULT_COUNT = 56  # more change nothing: benchmarks/calibration.md
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "brick.png", "grass.png", "gravel.png")
 
 
+class CalibrationCard(TypedDict):
+    """What a backbone's card says of its calibration: the photos' origin, their number, and the seed of the draw."""
+
+    source: str
+    photos: int
+    seed: int
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """Photos that int8 is calibrated on, each `uint8 [S,S,3]`, and what the backbone's card says of them."""
+    """Photos for calibrating int8, each `uint8 [S,S,3]`, and their part of the backbone's card."""
 
-    pixels: Sequence[npt.NDArray[np.uint8]]
-    card: dict[str, Any]
+    pixels: Sequence[Pixels]
+    card: CalibrationCard
 
 
 def calibration_from(folder: Path | None, size: int) -> Calibration:
@@ -36,11 +44,11 @@ def calibration_from(folder: Path | None, size: int) -> Calibration:
 
 def calibration_pixels(
     folder: Path | None, size: int, *, count: int = DEFAULT_COUNT, seed: int = 0
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """Photos to calibrate on, each `uint8 [size,size,3]` RGB; the same ones whenever the arguments are the same.
+) -> Iterator[Pixels]:
+    """Photos to calibrate on, each `uint8 [size,size,3]` RGB; the same arguments give the same photos.
 
     Args:
-        folder: photos at any depth, `count` of them drawn with the seed, or all of them when there are fewer. None:
+        folder: photos at any depth, `count` of them drawn with the seed, or all if there are fewer. None:
             square crops at several scales from the CC0 and public-domain photographs that ship with scikit-image.
 
     Raises:
@@ -52,15 +60,15 @@ def calibration_pixels(
         yield from _from_folder(folder, size, count, random.Random(seed))
 
 
-def calibration_card(folder: Path | None, count: int, *, seed: int = 0) -> dict[str, Any]:
-    """What the card of an int8 backbone says about its calibration. A folder is named without the path to it."""
+def calibration_card(folder: Path | None, count: int, *, seed: int = 0) -> CalibrationCard:
+    """The calibration as the card of an int8 backbone has it. A folder is named without its path."""
     source = (
         f"crops of scikit-image's {', '.join(PHOTOGRAPHS)}" if folder is None else f"folder {folder.resolve().name}"
     )
     return {"source": source, "photos": count, "seed": seed}
 
 
-def _crops(size: int, count: int, rng: random.Random) -> Iterator[npt.NDArray[np.uint8]]:
+def _crops(size: int, count: int, rng: random.Random) -> Iterator[Pixels]:
     """Square crops, a quarter to the whole of the short side, mirrored half of the time, each photograph in turn."""
     from PIL import Image
 
@@ -83,32 +91,30 @@ def _scikit_image_data() -> Path:
         if all((folder / name).is_file() for name in PHOTOGRAPHS):
             return folder
     raise EdgeretrainError(
-        "int8 is calibrated on photographs that ship with scikit-image, which is not installed. "
+        "int8 is calibrated on photographs that come with scikit-image, which is not installed. "
         'Run pip install "edgeretrain[tensorflow]", or give photos of your own with --calibration FOLDER.'
     )
 
 
-def _from_folder(folder: Path, size: int, count: int, rng: random.Random) -> Iterator[npt.NDArray[np.uint8]]:
-    """Photos of a folder; unreadable ones are passed over, others take their place."""
-    from edgeretrain.data.pixels import load_pixels
-
+def _from_folder(folder: Path, size: int, count: int, rng: random.Random) -> Iterator[Pixels]:
+    """Photos of a folder; unreadable ones are skipped and replaced by others."""
     if not folder.is_dir():
         raise EdgeretrainError(
             f"{folder}: no such folder of calibration photos. Give --calibration a folder of photos."
         )
     paths = sorted(path for path, _ in photo_files(folder))
     rng.shuffle(paths)
-    given = 0
+    loaded = 0
     for path in paths:
         try:
             pixels = load_pixels(path, size, fit="squash")
         except EdgeretrainError:
             continue
         yield pixels
-        given += 1
-        if given == count:
+        loaded += 1
+        if loaded == count:
             return
-    if given == 0:
+    if loaded == 0:
         raise EdgeretrainError(
             f"{folder}: holds no readable photo to calibrate on. Give --calibration a folder of photos."
         )

@@ -1,10 +1,10 @@
-"""A network of TensorFlow's -> backbone files in the four precisions.
+"""A TensorFlow network -> backbone files in the four precisions.
 
 TensorFlow's converter runs once and makes the core: the float32 file of the network of scaled photos. All four files
-are made from it: float32 by putting the scaling in front (`input_scaling.py`), float16 and dynamic by narrowing the
-weights of that (`weight_quantization.py`), int8 by TensorFlow's quantizer from the core, where the scaling is the
-input's quantization. A scaling that differs between the colour channels is no quantization of a tensor: then int8 too
-has it in front.
+are made from it: float32 by adding the scaling (`input_scaling.py`), float16 and dynamic from that with smaller weights
+(`weight_quantization.py`), int8 by TensorFlow's quantizer from the core, where the scaling is the input's quantization.
+A scaling that differs between the colour channels cannot be the quantization of a tensor: then int8 also gets it as
+operators.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.precision import Precision
 from edgeretrain.quantization.activation_ranges import with_ranges
@@ -22,7 +23,10 @@ from edgeretrain.quantization.weight_quantization import to_dynamic, to_float16
 from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.quiet import quiet
 
-CalibrationPixels = Iterable[npt.NDArray[np.uint8]]
+CalibrationPixels = Iterable[Pixels]
+
+Tensor = Any
+"""TensorFlow's, which has no types."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class FrozenNetwork:
     scaling: Scaling
 
 
-def freeze(network: Callable[[Any], Any], size: int, scaling: Scaling) -> FrozenNetwork:
+def freeze(network: Callable[[Tensor], Tensor], size: int, scaling: Scaling) -> FrozenNetwork:
     """Trace a network of scaled photos, make its weights constants and convert it.
 
     Args:
@@ -50,7 +54,7 @@ def freeze(network: Callable[[Any], Any], size: int, scaling: Scaling) -> Frozen
     """
     import tensorflow as tf
 
-    def run(photo: Any) -> Any:
+    def run(photo: Tensor) -> Tensor:
         bottleneck = network(photo)
         return bottleneck if len(bottleneck.shape) == 2 else tf.reshape(bottleneck, (1, -1))
 
@@ -67,7 +71,7 @@ def convert(network: FrozenNetwork, precision: Precision, calibration: Calibrati
     """One `.tflite` file of that precision.
 
     Args:
-        calibration: for int8, photos `uint8 [S,S,3]`; the activations' ranges are theirs.
+        calibration: for int8, photos `uint8 [S,S,3]`, which give the activations' ranges.
 
     Raises:
         ValueError: int8 without calibration photos.
@@ -83,16 +87,16 @@ def convert(network: FrozenNetwork, precision: Precision, calibration: Calibrati
 
 
 def _quantized(network: FrozenNetwork, photos: CalibrationPixels) -> bytes:
-    """int8 throughout: weights with a scale for each filter, activations at the ranges that the photos give."""
+    """int8 throughout: weights with a scale for each filter, activations with the ranges on the photos."""
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
     uniform = network.scaling.uniform
     model = network.core if uniform else with_scaling(network.core, network.scaling)
-    calibrated = with_ranges(model, _fed(photos, network.scaling if uniform else None))
+    calibrated = with_ranges(model, _scaled(photos, network.scaling if uniform else None))
     with quiet():
-        # What TFLiteConverter calls after its own calibration. Fully connected layers get one scale for all rows: with
-        # more, their operator is one that tflite-runtime 2.14 refuses.
+        # TFLiteConverter calls it after its own calibration. Fully connected layers get one scale for all rows: with
+        # more, tflite-runtime 2.14 refuses their operator.
         return bytes(
             mlir_quantize(
                 calibrated,
@@ -103,7 +107,7 @@ def _quantized(network: FrozenNetwork, photos: CalibrationPixels) -> bytes:
         )
 
 
-def _fed(photos: CalibrationPixels, scaling: Scaling | None) -> Iterator[npt.NDArray[np.float32]]:
+def _scaled(photos: CalibrationPixels, scaling: Scaling | None) -> Iterator[npt.NDArray[np.float32]]:
     """Calibration photos as the int8 file sees them.
 
     The first one gets a black and a white pixel: then the input's range is exactly that of the pixels, 0 to 255, and

@@ -1,4 +1,4 @@
-"""Put the scaling of raw RGB in front of the file of a network that takes scaled photos."""
+"""Add the scaling of raw RGB to the start of a network that takes scaled photos."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ def with_scaling(core: Model, scaling: Scaling) -> Model:
 
     Args:
         core: the network of scaled photos; it is not changed.
-        scaling: of the pixels. What it does nothing for (a factor of 1, an offset of 0) gets no operator.
+        scaling: of the pixels. A factor of 1 or an offset of 0 gets no operator.
 
     Returns:
-        A model that shares what it can with the core.
+        A model that shares buffers with the core.
     """
     model = core.copy()
     steps: list[tuple[str, Sequence[float]]] = []

@@ -1,6 +1,6 @@
 """Make an int8 backbone nearer to the float32 one, after TensorFlow's post-training quantization. NumPy only.
 
-Two steps, layer by layer from the photo on, each layer seeing what the corrected int8 layers before it give:
+Two steps, layer by layer from the photo on; each layer's input is the output of the corrected int8 layers before it:
 
 1. depthwise weights are rounded up or down so that their errors cancel (`rounding.py`);
 2. biases are corrected: the inputs of most layers are ReLU6 outputs with large means, so rounded weights and inputs
@@ -9,11 +9,10 @@ Two steps, layer by layer from the photo on, each layer seeing what the correcte
    4.2 and, for measured means, appendix D.
 
 Only the numbers in the weights and biases change: operators, shapes, scales and zero points are TensorFlow's.
-What they gain: benchmarks/int8_features.md, int8_backbone.md.
+What this gains: benchmarks/int8_features.md, int8_backbone.md.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +21,11 @@ from edgeretrain.data.scaling import Scaling
 from edgeretrain.quantization.layers import (
     Doubles,
     Floats,
-    Layer,
-    Weights,
+    LayerWeights,
+    QuantizedLayer,
     input_quantization,
     read_layers,
-    run,
+    run_layer,
     sampled_patches,
 )
 from edgeretrain.quantization.rounding import MOST_WEIGHTS, covariance_of, round_depthwise
@@ -37,7 +36,7 @@ STEPS = ("depthwise rounding", "bias correction")
 """The steps, as the card names them."""
 
 PHOTOS = 28
-"""How many of the calibration photos are used, at most: more gain nothing (int8_backbone.md) and take memory."""
+"""Calibration photos that are used, at most: more gain nothing (int8_backbone.md) and need memory."""
 
 
 @one_blas_thread
@@ -59,7 +58,7 @@ def refine(
         steps: some of STEPS.
 
     Returns:
-        The int8 file as it is and no steps, when the network has layers that are not MobileNet's (NASNet).
+        The unchanged int8 file and no steps, if the network has layers that MobileNets do not have (NASNet).
     """
     model = Model.read(int8)
     layers = read_layers(model, Model.read(float32))
@@ -70,13 +69,13 @@ def refine(
     exact = {layers[0].inputs[0]: scaling(pixels)}
     quantized = {layers[0].inputs[0]: photo.real(pixels)}
     for number, layer in enumerate(layers):
-        true, seen = [exact[index] for index in layer.inputs], [quantized[index] for index in layer.inputs]
+        expected, actual = [exact[index] for index in layer.inputs], [quantized[index] for index in layer.inputs]
         if (weights := layer.weights) is None:
-            exact[layer.output], result = run(layer, true), run(layer, seen)
+            exact[layer.output], result = run_layer(layer, expected), run_layer(layer, actual)
         else:
-            rows, bias = _refined(model, layer, weights, true[0], seen[0], steps)
-            exact[layer.output] = run(layer, true, weights.exact, weights.bias)
-            result = run(layer, seen, rows, bias)
+            rows, bias = _refined(model, layer, weights, expected[0], actual[0], steps)
+            exact[layer.output] = run_layer(layer, expected, weights.exact, weights.bias)
+            result = run_layer(layer, actual, rows, bias)
         quantized[layer.output] = layer.quantization.real(layer.quantization.nearest(result, np.int8))
         later = {index for other in layers[number + 1 :] for index in other.inputs}
         for index in set(layer.inputs) - later:
@@ -87,23 +86,23 @@ def refine(
     return model.write(), [step for step in STEPS if step in steps and step in taken]
 
 
-def _can_be_rounded(layer: Layer) -> bool:
+def _can_be_rounded(layer: QuantizedLayer) -> bool:
     return layer.kind == "depthwise" and layer.side**2 <= MOST_WEIGHTS
 
 
 def _refined(
-    model: Model, layer: Layer, weights: Weights, true: Floats, seen: Floats, steps: Sequence[str]
+    model: Model, layer: QuantizedLayer, weights: LayerWeights, expected: Floats, actual: Floats, steps: Sequence[str]
 ) -> tuple[Floats, Floats]:
-    """A layer's int8 weights and int32 bias, written into the model; returned as the real numbers they stand for."""
-    true_patches, seen_patches = sampled_patches(layer, true), sampled_patches(layer, seen)
+    """Correct a layer's int8 weights and int32 bias in the model; returns the real numbers that they stand for."""
+    expected_patches, actual_patches = sampled_patches(layer, expected), sampled_patches(layer, actual)
     integers = _stored(model, layer, weights)
     if "depthwise rounding" in steps and _can_be_rounded(layer):
-        integers = round_depthwise(weights.exact.astype(np.float64), weights.scale, covariance_of(seen_patches))
+        integers = round_depthwise(weights.exact.astype(np.float64), weights.scale, covariance_of(actual_patches))
         model.set_constant(weights.tensor, integers.T)
     rows = integers * weights.scale[:, None]
     bias = weights.bias.astype(np.float64)
     if "bias correction" in steps:
-        bias += _mean_output(weights.exact, true_patches) - _mean_output(rows, seen_patches)
+        bias += _mean_output(weights.exact, expected_patches) - _mean_output(rows, actual_patches)
     limit = 2**31 - 1
     corrected = np.clip(np.rint(bias / weights.bias_scale), -limit, limit).astype(np.int32)
     if "bias correction" in steps:
@@ -111,14 +110,14 @@ def _refined(
     return rows.astype(np.float32), (corrected * weights.bias_scale).astype(np.float32)
 
 
-def _mean_output(rows: npt.NDArray[Any], patches: Floats) -> Doubles:
-    """Of each output channel, without bias: `[k]`."""
+def _mean_output(rows: Doubles | Floats, patches: Floats) -> Doubles:
+    """The mean of each output channel, without bias: `[k]`."""
     means = patches.mean(axis=0, dtype=np.float64)
     return np.asarray((rows * means).sum(axis=1))
 
 
-def _stored(model: Model, layer: Layer, weights: Weights) -> npt.NDArray[np.int8]:
-    """The int8 weights in the model, rows as in `Weights.exact`."""
+def _stored(model: Model, layer: QuantizedLayer, weights: LayerWeights) -> npt.NDArray[np.int8]:
+    """The int8 weights in the model, rows as in `LayerWeights.exact`."""
     stored = model.constant(weights.tensor)
     assert stored is not None
     count, length = weights.exact.shape

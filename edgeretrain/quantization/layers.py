@@ -1,16 +1,16 @@
-"""The layers of an int8 backbone beside the float32 file of the same network, and how a layer computes. NumPy only.
+"""The layers of an int8 backbone with the weights of its float32 file, and how a layer computes. NumPy only.
 
-Known are the layers of MobileNet V1 and V2: convolutions, depthwise convolutions, additions, the final mean.
+Supported are the layers of MobileNet V1 and V2: convolutions, depthwise convolutions, additions, the final mean.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.tflite.flatbuffer import numbers, schema
+from edgeretrain.tflite.flatbuffer import OperatorT, numbers, schema
 from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.quantized import Quantization
 
@@ -20,11 +20,11 @@ Doubles = npt.NDArray[np.float64]
 Kind = Literal["convolution", "depthwise", "add", "mean"]
 
 _POSITIONS = 14
-"""Rows and columns of a feature map that a photo gives to `sampled_patches`: 196 positions say enough of it."""
+"""Rows and columns of a feature map that `sampled_patches` takes from a photo: 196 positions are enough."""
 
 
 @dataclass(frozen=True)
-class Weights:
+class LayerWeights:
     """The weights of a layer, exact and in int8.
 
     Attributes:
@@ -43,7 +43,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Layer:
+class QuantizedLayer:
     """An operator of the network.
 
     Attributes:
@@ -57,20 +57,20 @@ class Layer:
     inputs: tuple[int, ...]
     output: int
     quantization: Quantization
-    weights: Weights | None = None
+    weights: LayerWeights | None = None
     side: int = 1
     stride: int = 1
     relu6: bool = False
 
 
-def read_layers(int8: Model, float32: Model) -> tuple[Layer, ...] | None:
+def read_layers(int8: Model, float32: Model) -> tuple[QuantizedLayer, ...] | None:
     """The layers of an int8 file, in order, with the weights of the float32 file of the same network.
 
     Args:
-        int8, float32: what comes before the first layer (int8: `QUANTIZE`; float32: the scaling) is left out.
+        int8, float32: operators before the first layer (int8: `QUANTIZE`; float32: the scaling) are left out.
 
     Returns:
-        None when there is a layer of another kind than MobileNet's, or the files do not match.
+        None if there is a layer that MobileNets do not have, or the files do not match.
     """
     operators = [operator for operator in int8.operators if int8.kind(operator) != "QUANTIZE"]
     originals = [operator for operator in float32.operators if float32.kind(operator) not in ("MUL", "SUB")]
@@ -81,16 +81,16 @@ def read_layers(int8: Model, float32: Model) -> tuple[Layer, ...] | None:
     return known if len(known) == len(layers) else None
 
 
-def _layer(int8: Model, operator: Any, float32: Model, original: Any) -> Layer | None:
+def _layer(int8: Model, operator: OperatorT, float32: Model, original: OperatorT) -> QuantizedLayer | None:
     kind, tensors = int8.kind(operator), int8.tensors
     inputs, (output, *_) = numbers(operator.inputs), numbers(operator.outputs)
     quantization = int8.quantization(output)
     options = operator.builtinOptions
     activations = schema().ActivationFunctionType
     if kind == "ADD" and options.fusedActivationFunction == activations.NONE:
-        return Layer("add", inputs, output, quantization)
+        return QuantizedLayer("add", inputs, output, quantization)
     if kind == "MEAN" and len(tensors[inputs[0]].shape) == 4 and len(tensors[output].shape) == 2:
-        return Layer("mean", inputs[:1], output, quantization)
+        return QuantizedLayer("mean", inputs[:1], output, quantization)
     if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D") or len(inputs) != 3:
         return None
     depthwise = kind == "DEPTHWISE_CONV_2D"
@@ -109,7 +109,7 @@ def _layer(int8: Model, operator: Any, float32: Model, original: Any) -> Layer |
     if not plain:
         return None
     rows = exact.reshape(-1, exact.shape[3]).T if depthwise else exact.reshape(len(exact), -1)
-    weights = Weights(
+    weights = LayerWeights(
         np.ascontiguousarray(rows),
         bias,
         np.asarray(tensors[inputs[1]].quantization.scale, np.float64),
@@ -119,20 +119,22 @@ def _layer(int8: Model, operator: Any, float32: Model, original: Any) -> Layer |
     )
     relu6 = options.fusedActivationFunction == activations.RELU6
     name: Kind = "depthwise" if depthwise else "convolution"
-    return Layer(name, inputs[:1], output, quantization, weights, height, int(options.strideH), relu6)
+    return QuantizedLayer(name, inputs[:1], output, quantization, weights, height, int(options.strideH), relu6)
 
 
 def input_quantization(int8: Model) -> Quantization:
-    """Of the photo: the file takes it as uint8, the first layer sees the same scale."""
+    """The quantization of the photo: the file takes it as uint8, the first layer as int8 with the same scale."""
     return int8.quantization(int8.inputs[0])
 
 
-def run(layer: Layer, inputs: Sequence[Floats], rows: Floats | None = None, bias: Floats | None = None) -> Floats:
-    """What a layer gives, in floating point.
+def run_layer(
+    layer: QuantizedLayer, inputs: Sequence[Floats], rows: Floats | None = None, bias: Floats | None = None
+) -> Floats:
+    """The output of a layer, in floating point.
 
     Args:
-        inputs: feature maps `[N,H,W,C]`, one; two for an addition.
-        rows, bias: weights `[k,n]` and `[k]`; None for layers that have none.
+        inputs: one feature map `[N,H,W,C]`; two for an addition.
+        rows, bias: weights `[k,n]` and `[k]`; None for layers without weights.
     """
     if layer.kind == "add":
         return np.asarray(inputs[0] + inputs[1])
@@ -144,7 +146,7 @@ def run(layer: Layer, inputs: Sequence[Floats], rows: Floats | None = None, bias
     return np.clip(result, 0, 6, out=result) if layer.relu6 else result
 
 
-def _convolved(layer: Layer, photo: Floats, rows: Floats) -> Floats:
+def _convolved(layer: QuantizedLayer, photo: Floats, rows: Floats) -> Floats:
     """One feature map `[H,W,C]` through a convolution, without bias."""
     taps = _taps(layer, photo[None])
     if layer.kind == "convolution":
@@ -156,8 +158,8 @@ def _convolved(layer: Layer, photo: Floats, rows: Floats) -> Floats:
     return np.asarray(result)
 
 
-def _taps(layer: Layer, maps: Floats) -> list[Floats]:
-    """For each place in the kernel, row by row, what it sees: views `[N,H',W',C]`."""
+def _taps(layer: QuantizedLayer, maps: Floats) -> list[Floats]:
+    """For each position in the kernel, row by row, its inputs: views `[N,H',W',C]`."""
     size, stride = maps.shape[1], layer.stride
     outputs = -(-size // stride)
     padding = max((outputs - 1) * stride + layer.side - size, 0)
@@ -169,14 +171,14 @@ def _taps(layer: Layer, maps: Floats) -> list[Floats]:
     return [maps[:, y : y + reach : stride, x : x + reach : stride] for y in side for x in side]
 
 
-def sampled_patches(layer: Layer, maps: Floats) -> Floats:
-    """What the kernel sees at up to 196 positions of each photo, the same ones whenever the sizes are the same.
+def sampled_patches(layer: QuantizedLayer, maps: Floats) -> Floats:
+    """The kernel's inputs at up to 196 positions of each photo; the same positions for the same sizes.
 
     Args:
         maps: `[N,H,W,C]`.
 
     Returns:
-        `[m,n]` as the rows of `Weights.exact`, or for a depthwise layer `[m,C,n]`.
+        `[m,n]` as the rows of `LayerWeights.exact`, or for a depthwise layer `[m,C,n]`.
     """
     taps = _taps(layer, maps)
     photos, height, width, channels = taps[0].shape
@@ -184,8 +186,8 @@ def sampled_patches(layer: Layer, maps: Floats) -> Floats:
     rows = _drawn(random, photos, height)[:, :, None]
     columns = _drawn(random, photos, width)[:, None, :]
     photo = np.arange(photos)[:, None, None]
-    seen = np.stack([tap[photo, rows, columns].reshape(-1, channels) for tap in taps], axis=1)
-    return seen.transpose(0, 2, 1) if layer.kind == "depthwise" else seen.reshape(len(seen), -1)
+    patches = np.stack([tap[photo, rows, columns].reshape(-1, channels) for tap in taps], axis=1)
+    return patches.transpose(0, 2, 1) if layer.kind == "depthwise" else patches.reshape(len(patches), -1)
 
 
 def _drawn(random: np.random.Generator, photos: int, length: int) -> npt.NDArray[np.int64]:

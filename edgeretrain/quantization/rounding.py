@@ -1,7 +1,7 @@
-"""How to round depthwise weights to int8: the best of all roundings up and down, for the inputs that a channel sees.
+"""Round depthwise weights to int8: the best of all roundings up and down, for the inputs of the channel.
 
 The error of a layer is (rounded - exact) . input. Rounding to nearest makes each weight's error small, but the inputs
-at the nine places of a 3x3 kernel are nearly equal, so what counts is that the nine errors cancel. Nagel et al.,
+at the nine positions of a 3x3 kernel are nearly equal, so what counts is that the nine errors cancel. Nagel et al.,
 "Up or Down? Adaptive Rounding for Post-Training Quantization", 2020, arXiv:2004.10568, equation 13: minimise
 e^T C e, e the weights' errors, C the second moments of the inputs. They relax it to gradient descent; nine weights have
 only 512 roundings, so here all are tried. C is the covariance, because a mean error is the bias's to correct
@@ -13,13 +13,13 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
+from edgeretrain.quantization.layers import Doubles
 
 MOST_WEIGHTS = 9
-"""Of a kernel whose roundings can all be tried; a 5x5 kernel has 33 million."""
+"""Of a kernel whose roundings are all tried; a 5x5 kernel has 33 million."""
 
 _RIDGE = 0.01
-"""Added to the covariance, as a share of the mean variance: what the photos at hand do not show still counts."""
+"""Added to the covariance, as a fraction of the mean variance: other inputs than those of the photos count, too."""
 
 
 def round_depthwise(exact: Doubles, scale: Doubles, covariance: Doubles) -> npt.NDArray[np.int8]:
@@ -43,11 +43,11 @@ def round_depthwise(exact: Doubles, scale: Doubles, covariance: Doubles) -> npt.
 
 
 def covariance_of(patches: npt.NDArray[np.float32]) -> Doubles:
-    """Of what the n places of each channel's kernel see, `[m,k,n]`: float64 `[k,n,n]`."""
+    """The covariance of the inputs `[m,k,n]` at the n positions of each channel's kernel: float64 `[k,n,n]`."""
     centred = patches - patches.mean(axis=0)
-    places = [np.ascontiguousarray(centred[:, :, place]) for place in range(patches.shape[2])]
-    covariance = np.empty((patches.shape[1], len(places), len(places)))
-    for row, column in itertools.combinations_with_replacement(range(len(places)), 2):
-        product = np.einsum("mk,mk->k", places[row], places[column], dtype=np.float64) / len(patches)
+    positions = [np.ascontiguousarray(centred[:, :, position]) for position in range(patches.shape[2])]
+    covariance = np.empty((patches.shape[1], len(positions), len(positions)))
+    for row, column in itertools.combinations_with_replacement(range(len(positions)), 2):
+        product = np.einsum("mk,mk->k", positions[row], positions[column], dtype=np.float64) / len(patches)
         covariance[:, row, column] = covariance[:, column, row] = product
     return covariance

@@ -1,22 +1,20 @@
 """A float32 file with narrower weights: float16, or int8 weights for floating-point arithmetic. NumPy only.
 
-Both are what TensorFlow's converter makes (float16 and dynamic-range quantization), made from the float32 file that it
-has made already: converting a network once more takes 11 s for NASNet, this less than one. Dynamic bottlenecks are
-those of TensorFlow's file to the last bit, float16 ones nearer to float32: the scaling of the pixels stays exact.
+The float16 and dynamic-range quantization of TensorFlow's converter, but made from its float32 file: another
+conversion takes 11 s for NASNet, this less than 1 s. Dynamic bottlenecks are identical to those of TensorFlow's file;
+float16 ones are nearer to float32, because the scaling of the pixels stays exact.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeretrain.quantization.layers import Floats
 from edgeretrain.tflite.flatbuffer import operator_kind, schema
 from edgeretrain.tflite.model import Model
 
-Floats = npt.NDArray[np.float32]
-
-EXACT = 16
+MIN_FLOAT16_SIZE = 16
 """Constants of fewer numbers stay float32: the scaling of the pixels, at no cost in bytes."""
 
-SMALL = 1024
+MIN_INT8_SIZE = 1024
 """Weights of fewer numbers stay float32 in a dynamic file, as in TensorFlow: so few save nothing."""
 
 # Operator: the axis of the weights with a scale for each entry (None: one scale for all), and the operator version
@@ -28,10 +26,10 @@ _TAKES_INT8: dict[str, tuple[int | None, int]] = {
 }
 
 _LEAST = np.float32(5e-7)
-"""What the largest weight of a filter is taken to be at least, as in TensorFlow: a dead filter has no scale."""
+"""Lower limit for the largest weight of a filter, as in TensorFlow: a filter of zeros has no scale."""
 
 _HALF_ARITHMETIC = ("reduced_precision_support", b"fp16accfp32")
-"""The note in TensorFlow's float16 files that lets a delegate compute in float16, too."""
+"""The metadata of TensorFlow's float16 files that also lets a delegate compute in float16."""
 
 _OF_THE_CONVERTER = ("min_runtime_version", "CONVERSION_METADATA")
 
@@ -42,12 +40,12 @@ def to_float16(float32: Model) -> bytes:
     Args:
         float32: it is not changed.
     """
-    model = _without_notes(float32)
+    model = _without_converter_metadata(float32)
     model.operator_code("DEQUANTIZE", 3)
     for graph in model.all_subgraphs():
         place = 0
         for tensor, values in _constants(graph):
-            if values.size < EXACT:
+            if values.size < MIN_FLOAT16_SIZE:
                 continue
             limit = np.finfo(np.float16).max
             narrow = graph.add_copy(tensor)
@@ -67,13 +65,13 @@ def to_dynamic(float32: Model) -> bytes:
     Args:
         float32: it is not changed.
     """
-    model = _without_notes(float32)
+    model = _without_converter_metadata(float32)
     for graph in model.all_subgraphs():
         consumers = graph.consumers()
         for tensor, values in _constants(graph):
             uses = consumers.get(tensor, [])
             codes = {operator.opcodeIndex for operator, _ in uses}
-            if values.size < SMALL or len(codes) != 1 or any(place != 1 for _, place in uses):
+            if values.size < MIN_INT8_SIZE or len(codes) != 1 or any(place != 1 for _, place in uses):
                 continue
             code = model.tree.operatorCodes[codes.pop()]
             if (kind := operator_kind(code).name) not in _TAKES_INT8:
@@ -89,14 +87,14 @@ def to_dynamic(float32: Model) -> bytes:
     return model.write()
 
 
-def _without_notes(float32: Model) -> Model:
-    """A copy without the converter's notes, which are of the file that it made."""
+def _without_converter_metadata(float32: Model) -> Model:
+    """A copy without the converter's metadata, which describe its own file."""
     model = float32.copy()
     model.drop_metadata(*_OF_THE_CONVERTER)
     return model
 
 
 def _constants(model: Model) -> list[tuple[int, Floats]]:
-    """The float32 tensors of a subgraph that hold numbers, and these."""
+    """The constant float32 tensors of a subgraph, and their values."""
     float32 = (tensor for tensor in range(len(model.tensors)) if model.dtype(tensor) == "float32")
     return [(tensor, values) for tensor in float32 if (values := model.constant(tensor)) is not None]

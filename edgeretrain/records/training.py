@@ -74,6 +74,44 @@ class FineTunedBackbone(FineTuning):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BottleneckCandidate:
+    """A bottleneck that heads were tried on, in K-fold cross-validation on the photos for training and validation.
+
+    Attributes:
+        length: numbers in it: the first of the longest bottleneck, whose beginning is the backbone's own.
+        l2: strength of the penalty with the least log loss [1].
+        log_loss: over all folds, each photo by a head that has not seen it [nats].
+        top1: the same photos [0 to 1].
+        above_best: by how much the log loss is above that of the best one [nats].
+        standard_error: of that, over the folds [nats].
+    """
+
+    length: int
+    l2: float
+    log_loss: float
+    top1: float
+    above_best: float
+    standard_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BottleneckChoice:
+    """How `--bottleneck auto` came to its bottleneck: the shortest that is at most a standard error above the best.
+
+    Attributes:
+        photos: how many it was chosen with.
+        folds: how many.
+        chosen: place of the one that was chosen among the candidates, from 0, which is the backbone's own output.
+        candidates: from short to long.
+    """
+
+    photos: int
+    folds: int
+    chosen: int
+    candidates: tuple[BottleneckCandidate, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackboneRecord:
     """The backbone that a model was made of. A file without a card has nothing but its SHA-256.
 
@@ -85,6 +123,9 @@ class BackboneRecord:
         fine_tuned: how it was tuned. Absent: it is frozen.
         calibration: of an int8 backbone. Absent: it is of another precision.
         converter: the versions of `tensorflow` and `keras` that made the file. Absent: it was not made by edgeretrain.
+        inner_layers: names of the layers whose averages follow the backbone's own output in the bottleneck, in order.
+            Absent: none.
+        bottleneck_choice: how that was chosen. Absent: it was asked for.
     """
 
     sha256: str
@@ -93,6 +134,8 @@ class BackboneRecord:
     fine_tuned: FineTunedBackbone | None = field(default=None, metadata=LEFT_OUT)
     calibration: CalibrationRecord | None = field(default=None, metadata=LEFT_OUT)
     converter: dict[str, str] | None = field(default=None, metadata=LEFT_OUT)
+    inner_layers: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+    bottleneck_choice: BottleneckChoice | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 Input is the `Report` record, which `report.json` holds; nothing in it is computed again.
 """
 
+from edgeretrain.report.bottleneck import render_bottlenecks
 from edgeretrain.report.page import render_page
 from edgeretrain.report.table import render_evaluation, render_table
 from edgeretrain.report.taught import render_taught
@@ -11,6 +12,7 @@ from edgeretrain.report.tuned import render_tuned
 
 __all__ = [
     "Thumbnails",
+    "render_bottlenecks",
     "render_evaluation",
     "render_page",
     "render_table",

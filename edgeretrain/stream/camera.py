@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream.colour import PICAMERA2_LAYOUTS, opencv_layout, to_rgb
 from edgeretrain.stream.opencv import load_cv2
-from edgeretrain.stream.sources import CameraLost, Device, LiveSource, Notify, Pixels, ignore
+from edgeretrain.stream.sources import CameraLost, Device, LiveSource, Notify, ignore
 
 SIZE = (640, 480)
 """Width and height asked for: more than any model takes, little to decode. A camera may give another size."""

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from edgeretrain.data.jpeg_scale import can_be_scaled
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.stream.camera import SIZE
-from edgeretrain.stream.sources import CameraLost, LiveSource, Notify, Pixels, ignore
+from edgeretrain.stream.sources import CameraLost, LiveSource, Notify, ignore
 from edgeretrain.stream.watch import photos_below
 
 

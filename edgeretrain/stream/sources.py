@@ -6,12 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
-
-Pixels = npt.NDArray[np.uint8]
 
 Notify = Callable[[str], None]
 """Called with a message for the user, such as that a camera was lost. May be called from another thread."""

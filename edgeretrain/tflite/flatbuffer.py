@@ -16,6 +16,15 @@ from edgeretrain.tflite.runtime import check_is_tflite
 
 IDENTIFIER = b"TFL3"
 
+ModelT = Any
+SubGraphT = Any
+TensorT = Any
+OperatorT = Any
+OperatorCodeT = Any
+OptionsT = Any
+QuantizationT = Any
+"""Objects of LiteRT's generated schema, which has no types."""
+
 
 def schema() -> Any:
     """LiteRT's generated schema module: `ModelT`, `TensorT`, `BuiltinOperator` and so on.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeretrain.tflite.package import CARD_FILE, LABELS_FILE
+from edgeretrain.tflite.package import CARD_MEMBER, LABELS_MEMBER
 
 METADATA_NAME = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
@@ -89,7 +89,7 @@ def build_metadata(name: str, description: str, *, float_input: bool, licence: s
         normalization = writer.table(2, {0: writer.floats([0.0]), 1: writer.floats([1.0])})
         photo_slots[4] = writer.tables([writer.table(2, {1: normalization}, {0: _NORMALIZATION_OPTIONS})])
     photo = writer.table(7, photo_slots)
-    labels = writer.associated_file(LABELS_FILE, "Class names in the order of the output.", _TENSOR_AXIS_LABELS)
+    labels = writer.associated_file(LABELS_MEMBER, "Class names in the order of the output.", _TENSOR_AXIS_LABELS)
     probabilities = writer.table(
         7,
         {
@@ -101,7 +101,7 @@ def build_metadata(name: str, description: str, *, float_input: bool, licence: s
         },
     )
     subgraph = writer.table(10, {2: writer.tables([photo]), 3: writer.tables([probabilities])})
-    card = writer.associated_file(CARD_FILE, "How edgeretrain made this model.", _DESCRIPTIONS)
+    card = writer.associated_file(CARD_MEMBER, "How edgeretrain made this model.", _DESCRIPTIONS)
     root = writer.table(
         8,
         {

@@ -15,8 +15,8 @@ from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
 
-LABELS_FILE = "labels.txt"
-CARD_FILE = "edgeretrain.json"
+LABELS_MEMBER = "labels.txt"
+CARD_MEMBER = "edgeretrain.json"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ def pack(flatbuffer: bytes, labels: tuple[str, ...], card: dict[str, Any]) -> by
     file = io.BytesIO(flatbuffer)
     file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file, "a") as archive:
-        for name, text in ((LABELS_FILE, labels_text(labels)), (CARD_FILE, json.dumps(card, sort_keys=True, indent=1))):
+        for name, text in (
+            (LABELS_MEMBER, labels_text(labels)),
+            (CARD_MEMBER, json.dumps(card, sort_keys=True, indent=1)),
+        ):
             # A fixed date: the same model gives the same bytes.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
     return file.getvalue()
@@ -61,11 +64,11 @@ def read_package(path: Path) -> Package:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename: info for info in archive.infolist()}
-            if CARD_FILE in members:
-                labels = _labels(archive.read(LABELS_FILE))
-                card = json.loads(archive.read(CARD_FILE))
+            if CARD_MEMBER in members:
+                labels = _labels(archive.read(LABELS_MEMBER))
+                card = json.loads(archive.read(CARD_MEMBER))
                 if not isinstance(card, dict):
-                    raise ValueError(f"{CARD_FILE} is no JSON object")
+                    raise ValueError(f"{CARD_MEMBER} is no JSON object")
                 _check_flatbuffer(path, min(info.header_offset for info in members.values()), card)
                 return Package(labels, card)
             # Other makers name the file as they like; the metadata's own reader takes the first text file too.
@@ -87,7 +90,7 @@ def read_package(path: Path) -> Package:
 
 def has_card(path: Path) -> bool:
     """Whether the file is, or once was, a classifier written by edgeretrain: a damaged one still shows it."""
-    return CARD_FILE.encode() in path.read_bytes()[-65536:]
+    return CARD_MEMBER.encode() in path.read_bytes()[-65536:]
 
 
 def _labels(text: bytes) -> tuple[str, ...]:

@@ -77,8 +77,8 @@ def read_earlier_run(model: Path) -> EarlierRun:
     models = [_read_model(path) for path in paths]
     first = models[0].listing
     for other in models[1:]:
-        listed = (other.listing.photos, other.listing.places, other.listing.options)
-        if listed != (first.photos, first.places, first.options):
+        listed = (other.listing.photos, other.listing.subsets, other.listing.options)
+        if listed != (first.photos, first.subsets, first.options):
             raise _not_of_this_model(
                 other.path, other.bottlenecks, f"lists other photos than {models[0].bottlenecks.name}"
             )

@@ -9,9 +9,9 @@ from pathlib import Path
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.presets import DEFAULT_PRESET
 from edgeretrain.data.dataset import Dataset
-from edgeretrain.data.decoded import Pixels
 from edgeretrain.data.photos import Photo, PhotoFolder, PhotoSet, list_photos, sorted_photos
 from edgeretrain.data.pixel_store import PixelStore, pixel_store
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.extract import Column, Extractor
 from edgeretrain.features.inference import PixelSource
@@ -27,6 +27,7 @@ from edgeretrain.progress import Progress, silent
 from edgeretrain.records.json_form import RecordError, from_json
 from edgeretrain.records.training import BackboneRecord, FineTuningRecord, FrozenModel, ModelRecord, Report
 from edgeretrain.tflite.runtime import load_runtime
+from edgeretrain.training.bottlenecks import Bottleneck, Bottlenecks, check_bottleneck, temporary_folder
 from edgeretrain.training.run import ModelPlan, Run, model_record, photo_record
 from edgeretrain.version import __version__
 
@@ -37,6 +38,7 @@ def retrain(
     *,
     preset: str = DEFAULT_PRESET,
     precisions: Sequence[Precision] = ("float32", "int8"),
+    bottleneck: Bottleneck = "features",
     backbone: str | os.PathLike[str] | None = None,
     options: Options | None = None,
     fine_tune: FineTuning | None = None,
@@ -56,6 +58,8 @@ def retrain(
     Args:
         preset: which backbone: see `edgeretrain.backbone.presets`, or one that `edgeretrain backbone build` named.
         precisions: of the models; each gets a head trained on the bottlenecks of its own backbone.
+        bottleneck: what a head learns from: `features`, the backbone's output; `multi`, that and the averages of inner
+            layers; `auto`, what does better on these photos (see `BottleneckChoice`).
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.
         fine_tune: let the backbone learn from the photos, too; needs TensorFlow. What a frozen backbone gives
             is computed as well and reported beside it. A run that was stopped goes on after its last finished epoch.
@@ -82,11 +86,16 @@ def retrain(
         )
     name = None if backbone else backbone_name(preset)
     own = Path(backbone) if backbone else None
+    check_bottleneck(bottleneck, options, fine_tune is not None)
     if fine_tune:
         check_tunable(own, precisions, fine_tune, options)
     check_apart(Path(photos), Path(out))
     loaded = load_runtime(runtime)
-    with new_run_folder(Path(out)) as folder, pixel_store(folder) as store:
+    with (
+        new_run_folder(Path(out)) as folder,
+        pixel_store(folder) as store,
+        temporary_folder(folder / ".variants") as variants,
+    ):
         listing = list_photos(photos)
         options.check_enough(listing.labels, listing.files)  # before any work
         # What is tuned is the float32 backbone, whichever precisions are asked for.
@@ -96,7 +105,12 @@ def retrain(
         learner = prepare(found[0], fine_tune, progress=progress) if fine_tune else None
         extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
         teachers = learner.distilled if learner else ()
-        scan = scan_photos(listing, backbones, extractor, options, store=store, teachers=teachers, strict=strict)
+        bottlenecks = Bottlenecks.prepare(bottleneck, backbones, variants)
+        scan = scan_photos(
+            listing, bottlenecks.extracted, extractor, options, store=store, teachers=teachers, strict=strict
+        )
+        if bottleneck == "auto":
+            bottlenecks = bottlenecks.choose(scan.dataset, extractor, options, variants)
         run = Run(
             folder,
             scan.dataset,
@@ -107,7 +121,7 @@ def retrain(
             keep_bottlenecks=keep_bottlenecks,
             decoded=store.get,
         )
-        models = train_and_evaluate(run, backbones, extractor)
+        models = train_and_evaluate(run, bottlenecks.backbones, extractor, bottlenecks=bottlenecks)
         tuner = Tuner(learner, scan.dataset, options, extractor) if learner else None
         fine_tuning: FineTuningRecord | None = None
         if tuner is not None:
@@ -172,12 +186,12 @@ def scan_photos(
     learnt_only -= {Column(backbone) for backbone in backbones}
 
     def tested(photo: Photo) -> bool:
-        return options.hashed_place(photo) == "testing"
+        return options.hashed_subset(photo) == "testing"
 
     extraction = extractor.extract(
         listing.files,
         list(dict.fromkeys([*everything, *(Column(teacher) for teacher in teachers)])),
-        wanted=lambda photo, column: column not in learnt_only or not tested(photo),
+        needed=lambda photo, column: column not in learnt_only or not tested(photo),
         store=store,
         stored=tested,
         tolerant=tolerant,
@@ -188,19 +202,26 @@ def scan_photos(
 
 
 def train_and_evaluate(
-    run: Run, backbones: Sequence[Backbone], extractor: Extractor, trained_with: Head | None = None
+    run: Run,
+    backbones: Sequence[Backbone],
+    extractor: Extractor,
+    trained_with: Head | None = None,
+    *,
+    bottlenecks: Bottlenecks | None = None,
 ) -> list[ModelRecord]:
     """Make the model of each backbone and prove it; one entry of the report each.
 
     Args:
         trained_with: a head that was trained together with the backbones.
+        bottlenecks: where the backbones' bottlenecks come from; default the extractor.
     """
+    source = bottlenecks or Bottlenecks(tuple(backbones), (None,) * len(backbones))
     plans = [
         ModelPlan(
             backbone,
             backbone_record(backbone),
             # A column per call: the loop's backbone at that time, not the last one.
-            lambda photos, flip, backbone=backbone: extractor.features(photos, Column(backbone, flip)),  # type: ignore[misc]
+            lambda photos, flip, backbone=backbone: source.features(extractor, photos, Column(backbone, flip)),  # type: ignore[misc]
             (maker(run.runtime),),
             trained_with=trained_with,
         )

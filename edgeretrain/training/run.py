@@ -14,7 +14,7 @@ from edgeretrain.data.photos import Photo
 from edgeretrain.evaluation.evaluate import predict
 from edgeretrain.evaluation.metrics import Evaluation, compute_metrics
 from edgeretrain.features.extract import require_all
-from edgeretrain.features.inference import Model, PixelSource
+from edgeretrain.features.inference import InferenceModel, PixelSource
 from edgeretrain.features.store import write_bottlenecks
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.files.run_folder import LABELS_FILE, PAGE_FILE, REPORT_FILE, bottleneck_file, model_file
@@ -184,7 +184,7 @@ class Run:
         rows = {photo.name: row for row, photo in enumerate(testing)}
         if there:
             found = predict(
-                [Model(model.path, model.size) for model in models],
+                [InferenceModel(model.path, model.size) for model in models],
                 there,
                 fit=self.options.fit,
                 decoded=self.decoded,

@@ -122,8 +122,8 @@ def gather_photos(
         )
     warnings += photo_warnings(labels, photos)
     photo_set = PhotoSet(labels, photos, skipped, tuple(warnings))
-    settled = {photo.name: run.listing.places[photo.name] for photo in old}
-    return TaughtPhotos(Dataset(photo_set, run.options.split(photo_set, settled)), tuple(fresh))
+    pinned = {photo.name: run.listing.subsets[photo.name] for photo in old}
+    return TaughtPhotos(Dataset(photo_set, run.options.split(photo_set, pinned)), tuple(fresh))
 
 
 def _arithmetic(made_by: str) -> str:

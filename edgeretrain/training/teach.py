@@ -181,13 +181,13 @@ def _extract(
         return (photo.label, photo.digest) not in known
 
     def tested(photo: Photo) -> bool:
-        return options.hashed_place(photo) == "testing"
+        return options.hashed_subset(photo) == "testing"
 
     flips = (False, True) if options.flip_left_right else (False,)
     return extractor.extract(
         files,
         [Column(backbone, flip) for backbone in backbones for flip in flips],
-        wanted=lambda photo, column: new(photo) and not (column.flip and tested(photo)),
+        needed=lambda photo, column: new(photo) and not (column.flip and tested(photo)),
         store=store,
         stored=lambda photo: new(photo) and tested(photo),
     )

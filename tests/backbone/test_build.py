@@ -143,7 +143,7 @@ def test_a_file_that_breaks_the_contract_is_not_written(tmp_path: Path, monkeypa
     real = convert.convert
     # A converter that leaves int8 in float: what a TensorFlow with a broken quantizer would hand over.
     monkeypatch.setattr(build, "convert", lambda graph, precision, photos=None: real(graph, "float32"))
-    with pytest.raises(EdgeretrainError, match=f"int8 backbone of {SMALL} came out wrong"):
+    with pytest.raises(EdgeretrainError, match=f"converted int8 backbone of {SMALL} is wrong"):
         build_backbones(SMALL, ["int8"], weights="random", calibration=None, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -24,7 +24,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_has_tensorflow", lambda: False)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
 
 
 def put(folder: Path, preset: str = ABSENT, precision: str = "float32", model: bytes = b"model") -> Path:
@@ -106,7 +106,7 @@ def test_a_damaged_cached_backbone_is_never_used(own_cache: Path, damage: str) -
         card.unlink()
     else:
         card.write_text({"card is no JSON": "{", "card of another shape": "[1]"}[damage])
-    with pytest.raises(EdgeretrainError, match="the cache holds is damaged"):
+    with pytest.raises(EdgeretrainError, match="the file in the cache is damaged"):
         find_backbone(ABSENT, "float32")
 
 
@@ -171,7 +171,7 @@ def test_reading_needs_a_card_that_fits(tmp_path: Path) -> None:
 
 
 def test_status_tells_the_five_cases(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_has_tensorflow", lambda: False)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
     assert status("mobilenet_v1_100_224") == {
         "float32": "bundled",
         "float16": "tensorflow missing",
@@ -180,7 +180,7 @@ def test_status_tells_the_five_cases(own_cache: Path, tmp_path: Path, monkeypatc
     }
     put(own_cache)
     assert status(ABSENT)["float32"] == "cached"
-    monkeypatch.setattr(store, "_has_tensorflow", lambda: True)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: True)
     assert status(ABSENT)["int8"] == "weights missing"
     (tmp_path / "mobilenet_2_5_128_tf_no_top.h5").write_bytes(b"")
     monkeypatch.setenv("EDGERETRAIN_WEIGHTS", str(tmp_path))
@@ -190,7 +190,7 @@ def test_status_tells_the_five_cases(own_cache: Path, tmp_path: Path, monkeypatc
 def test_list_names_bundled_and_cached_and_their_faults(own_cache: Path) -> None:
     put(own_cache).write_bytes(b"damaged")
     listed = list_backbones()
-    assert [(each.preset, each.precision, each.origin) for each in listed if each.fault] == [
+    assert [(each.preset, each.precision, each.origin) for each in listed if each.damage] == [
         (ABSENT, "float32", "cached")
     ]
     assert sum(each.origin == "bundled" for each in listed) == 6

@@ -290,7 +290,7 @@ def test_no_network_for_the_weights(
 def test_no_tensorflow_to_build_with(
     retrain: Refused, refused: Refused, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeretrain.backbone.store._has_tensorflow", lambda: False)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     says = ("mobilenet_v2_035_96", "TensorFlow", 'pip install "edgeretrain[tensorflow]"')
     retrain(photos, "--preset", "mobilenet_v2_035_96", says=(*says, "--preset", "mobilenet_v2_100_224"))

@@ -123,7 +123,7 @@ def test_the_guide_states_the_defaults() -> None:
         (("--epochs", "5"), "--epochs is an option of fine-tuning. Add --fine-tune all"),
         (("--no-mirror",), "--no-mirror is an option of fine-tuning"),
         (("--warm-up", "0"), "--warm-up is an option of fine-tuning"),
-        (("--fine-tune", "half"), "--fine-tune 'half' is not known. Give all, or how many layers"),
+        (("--fine-tune", "half"), "--fine-tune 'half' is not known. Give all, or the number of layers"),
         (("--fine-tune", "0"), "cannot use 0 as layers"),
         (("--fine-tune", "all", "--epochs", "0"), "cannot use 0 as epochs"),
         (("--fine-tune", "all", "--learning-rate", "7"), "cannot use 7.0 as learning rate"),
@@ -131,7 +131,7 @@ def test_the_guide_states_the_defaults() -> None:
         (("--fine-tune", "all", "--distillation", "2"), "cannot use 2.0 as distillation"),
         (("--fine-tune", "all", "--soup", "0"), "cannot use 0 as soup. It must be a number from 1"),
         (("--fine-tune", "all", "--distill-from", "mobilenet_v3"), "There is no preset"),
-        (("--fine-tune", "all", "--how-many-training-steps", "10"), "cannot be had with --fine-tune"),
+        (("--fine-tune", "all", "--how-many-training-steps", "10"), "cannot be combined with --fine-tune"),
         (("--fine-tune", "all", "--backbone", "own.tflite", "-p", "int8"), "cannot be fine-tuned"),
     ],
 )

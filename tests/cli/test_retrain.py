@@ -105,3 +105,27 @@ def test_the_default_run_folder(cli: Run, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path / "here")
     cli("retrain", "../elsewhere/my flowers", "-q", "-p", "int8").succeeds()
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["my flowers-run"]
+
+
+def test_the_bottleneck_chosen_by_the_photos(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    ended = cli("retrain", photo_folder, "-o", tmp_path / "run", "-q", "--bottleneck", "auto").succeeds()
+    report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
+    shown = ended.out[ended.out.index("bottleneck of") :]
+    assert "Tried in 5 folds of 10 photos" in shown
+    for model in report["models"]:
+        choice = model["backbone"]["bottleneck_choice"]
+        assert model["precision"] in shown
+        for candidate in choice["candidates"]:
+            assert f" {candidate['length']:,} " in shown
+            assert f" {candidate['log_loss']:.3f} " in shown
+    assert sum(line.endswith("taken") for line in (line.strip() for line in shown.splitlines())) == 2
+
+
+def test_inner_layers_as_asked_for(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    given = ("-q", "-p", "int8", "--bottleneck", "multi", "--json")
+    report = json.loads(cli("retrain", photo_folder, "-o", tmp_path / "run", *given).succeeds().out)
+    assert len(report["models"][0]["backbone"]["inner_layers"]) == 11
+    inspected = json.loads(cli("inspect", tmp_path / "run" / "model.int8.tflite", "--json").succeeds().out)
+    assert inspected["card"]["backbone"] == report["models"][0]["backbone"]
+    told = cli("evaluate", tmp_path / "run" / "model.int8.tflite", photo_folder, "--json").succeeds()
+    assert json.loads(told.out)["photos"] == 12

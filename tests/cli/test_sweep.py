@@ -22,7 +22,7 @@ V2 = ("--presets", "mobilenet_v2_100_224")
 
 @pytest.fixture(autouse=True)
 def _no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgeretrain.backbone.store._has_tensorflow", lambda: False)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
 
 
 def test_the_table_the_page_and_the_pick(cli: Cli, photo_folder: Path, tmp_path: Path) -> None:

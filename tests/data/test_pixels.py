@@ -8,7 +8,6 @@ import os
 import struct
 import subprocess
 import sys
-import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -403,6 +402,36 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     assert int(done.stdout) < 20_000  # kB; decoding would take 112 MB
 
 
+def test_damaged_exif_prints_nothing_and_an_import_sets_no_filter(tmp_path: Path) -> None:
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0\x0f\x01\x02\0\xff\xff\0\0\xff\xff\0\0"  # points behind its end
+    (tmp_path / "damaged.jpg").write_bytes(encode(Image.fromarray(noise(3, 40, 40, 3)), "JPEG", exif=exif))
+
+    def printed(program: str) -> str:
+        command = [sys.executable, "-W", "always", "-c", program, str(tmp_path / "damaged.jpg")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    ours = """
+import sys, warnings
+import numpy, PIL.Image
+before = list(warnings.filters)
+from edgeretrain.data.pixels import load_pixels
+assert warnings.filters == before
+for _ in range(2):
+    with warnings.catch_warnings():
+        load_pixels(sys.argv[1], 8)
+    assert warnings.filters == before
+load_pixels(sys.argv[1], 8)
+warnings.warn("the caller's own")
+"""
+    assert [line for line in printed(ours).splitlines() if "Warning: " in line] == [
+        "<string>:12: UserWarning: the caller's own"
+    ]
+    pillows = "import sys; from PIL import Image; Image.open(sys.argv[1]).getexif()"
+    assert "UserWarning: Corrupt EXIF data" in printed(pillows)
+
+
 def test_damage_in_the_middle_gives_pixels_or_a_reason() -> None:
     rng = np.random.default_rng(13)
     image = Image.fromarray(noise(14, 24, 31, 3))
@@ -411,18 +440,16 @@ def test_damage_in_the_middle_gives_pixels_or_a_reason() -> None:
     photos.append(encode(image.quantize(16), "PNG", transparency=3))
     photos.append(encode(image, "TIFF", compression="tiff_lzw", tiffinfo={274: 6}))
     refused = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pytest has put the filter of edgeretrain.data.pixels away
-        for data in photos:
-            for _ in range(60):
-                damaged = bytearray(data)
-                for position in rng.integers(0, min(len(data), 400), 3):
-                    damaged[position] = rng.integers(0, 256)
-                try:
-                    assert load_pixels(bytes(damaged), 8).shape == (8, 8, 3)
-                except UnreadablePhoto as error:
-                    assert len(error.reason) < 100 and "0x" not in error.reason
-                    refused += 1
+    for data in photos:
+        for _ in range(60):
+            damaged = bytearray(data)
+            for position in rng.integers(0, min(len(data), 400), 3):
+                damaged[position] = rng.integers(0, 256)
+            try:
+                assert load_pixels(bytes(damaged), 8).shape == (8, 8, 3)
+            except UnreadablePhoto as error:
+                assert len(error.reason) < 100 and "0x" not in error.reason
+                refused += 1
     assert refused > 50
 
 

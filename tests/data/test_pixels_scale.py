@@ -123,7 +123,7 @@ def test_pillow_takes_the_scale_that_is_asked_for() -> None:
 
 def test_another_rule_in_pillow_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "draft", lambda *_: None)
-    with pytest.raises(EdgeretrainError, match="does not decode a JPEG at the scale"):
+    with pytest.raises(EdgeretrainError, match="cannot decode a JPEG at the requested scale"):
         load_pixels(jpeg(smooth(0, 100, 100)), 8)
 
 

@@ -32,8 +32,8 @@ def many(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{number:05d}_{number * 7919 % 10007}.jpg" for number in range(count)]
 
 
-def places(split: Split) -> dict[str, str]:
-    return {photo.name: place for place in vars(split) for photo in getattr(split, place)}
+def subsets(split: Split) -> dict[str, str]:
+    return {photo.name: subset for subset in vars(split) for photo in getattr(split, subset)}
 
 
 def retrain_py(base: str, validation: float, testing: float) -> str:
@@ -48,28 +48,28 @@ def retrain_py(base: str, validation: float, testing: float) -> str:
 def test_split_is_retrain_pys_own_on_base_names(validation: float, testing: float) -> None:
     photo_set = made_up(many("x", 400), many("y_nohash_", 1) + many("Ünïcode ", 300))
     split = split_photos(photo_set, validation_percentage=validation, testing_percentage=testing)
-    assert places(split) == {p.name: retrain_py(p.name[2:], validation, testing) for p in photo_set.photos}
+    assert subsets(split) == {p.name: retrain_py(p.name[2:], validation, testing) for p in photo_set.photos}
     assert [p.name for p in split.training] == sorted(p.name for p in split.training)
 
 
 def test_split_depends_on_no_folder_name(garden: Path) -> None:
-    before = places(split_photos(find_photos(garden)))
+    before = subsets(split_photos(find_photos(garden)))
     moved = garden.rename(garden.parent / "moved elsewhere")
-    assert places(split_photos(find_photos(moved))) == before
+    assert subsets(split_photos(find_photos(moved))) == before
     (moved / "rose").rename(moved / "rosa")
-    after = places(split_photos(find_photos(moved)))
-    assert {name.replace("rosa/", "rose/"): place for name, place in after.items()} == before
+    after = subsets(split_photos(find_photos(moved)))
+    assert {name.replace("rosa/", "rose/"): subset for name, subset in after.items()} == before
 
 
 def test_adding_photos_moves_none() -> None:
-    few = places(split_photos(made_up(many("x", 150), many("y", 150))))
-    lots = places(split_photos(made_up(many("x", 2000), many("y", 900), many("z", 100))))
+    few = subsets(split_photos(made_up(many("x", 150), many("y", 150))))
+    lots = subsets(split_photos(made_up(many("x", 2000), many("y", 900), many("z", 100))))
     assert few.items() <= lots.items()
 
 
 def test_nohash_names_stay_together() -> None:
     shots = [f"plant{plant}_nohash_{shot}.jpg" for plant in range(60) for shot in range(5)]
-    split = places(split_photos(made_up(shots, many("y", 100))))
+    split = subsets(split_photos(made_up(shots, many("y", 100))))
     for plant in range(60):
         assert len({split[f"a/plant{plant}_nohash_{shot}.jpg"] for shot in range(5)}) == 1
     assert set(split.values()) == {"training", "validation", "testing"}
@@ -80,7 +80,7 @@ def test_copies_stay_together_within_and_across_classes() -> None:
     xs, ys = many("x", 200), many("y", 200)
     twins = {f"a/{rng.choice(xs)}": f"{n % 25}" for n in range(60)} | {f"b/{rng.choice(ys)}": f"{n}" for n in range(25)}
     photo_set = made_up(xs, ys, twins=twins)
-    split = places(split_photos(photo_set))
+    split = subsets(split_photos(photo_set))
     together: dict[str, set[str]] = {}
     for photo in photo_set.photos:
         together.setdefault(photo.digest, set()).add(split[photo.name])
@@ -94,7 +94,7 @@ def test_chains_of_names_and_copies_stay_together() -> None:
     twins = {"a/p_nohash_1.jpg": "one", "b/q_nohash_1.jpg": "one", "b/q_nohash_2.jpg": "two", "a/z.jpg": "two"}
     bases = [name[2:] for name in twins]
     photo_set = made_up([bases[0], bases[3], *many("x", 60)], [bases[1], bases[2], *many("y", 60)], twins=twins)
-    split = places(split_photos(photo_set))
+    split = subsets(split_photos(photo_set))
     assert {split[name] for name in twins} == {retrain_py("p", 10, 10)}
 
 
@@ -104,9 +104,9 @@ def test_every_class_is_in_every_set_even_when_small(size: int) -> None:
     for seed in range(40):
         photo_set = made_up(*[many(f"{label}{seed}-", size) for label in "abcd"])
         split = split_photos(photo_set)
-        where = places(split)
-        for place in ("training", "validation", "testing"):
-            assert {photo.label for photo in getattr(split, place)} == set("abcd")
+        where = subsets(split)
+        for subset in ("training", "validation", "testing"):
+            assert {photo.label for photo in getattr(split, subset)} == set("abcd")
         for label in "abcd":
             own = [p.name for p in photo_set.photos if p.label == label]
             ruled = {name: retrain_py(name[2:], 10, 10) for name in own}
@@ -134,9 +134,9 @@ def test_cross_class_copies_keep_the_guarantee_of_both_classes() -> None:
         lists = [many(f"{label}{seed}-", rng.randint(6, 9)) for label in "ab"]
         twins = {f"a/{lists[0][0]}": "same", f"b/{lists[1][0]}": "same", f"b/{lists[1][1]}": "same"}
         split = split_photos(made_up(*lists, twins=twins))
-        for place in ("training", "validation", "testing"):
-            assert {photo.label for photo in getattr(split, place)} == {"a", "b"}
-        where = places(split)
+        for subset in ("training", "validation", "testing"):
+            assert {photo.label for photo in getattr(split, subset)} == {"a", "b"}
+        where = subsets(split)
         assert len({where[name] for name in twins}) == 1
 
 
@@ -158,8 +158,8 @@ def test_too_few_photos() -> None:
 def test_classes_that_share_every_photo() -> None:
     bases = many("x", 3)
     split = split_photos(made_up(bases, bases, twins={f"{label}/{base}": base for label in "ab" for base in bases}))
-    for place in ("training", "validation", "testing"):
-        assert {photo.label for photo in getattr(split, place)} == {"a", "b"}
+    for subset in ("training", "validation", "testing"):
+        assert {photo.label for photo in getattr(split, subset)} == {"a", "b"}
 
 
 @pytest.mark.parametrize(("validation", "testing"), [(-1, 10), (10, -0.5), (float("nan"), 10)])
@@ -176,9 +176,9 @@ def test_percentages_that_leave_nothing_to_train_on(validation: float, testing: 
 
 def test_both_ways_to_write_an_umlaut_fall_in_one_set() -> None:
     bases = [f"Blüte {number}.jpg" for number in range(100)]
-    composed = places(split_photos(made_up([unicodedata.normalize("NFC", base) for base in bases], many("y", 50))))
-    apart = places(split_photos(made_up([unicodedata.normalize("NFD", base) for base in bases], many("y", 50))))
-    assert {unicodedata.normalize("NFC", name): place for name, place in apart.items()} == composed
+    composed = subsets(split_photos(made_up([unicodedata.normalize("NFC", base) for base in bases], many("y", 50))))
+    apart = subsets(split_photos(made_up([unicodedata.normalize("NFD", base) for base in bases], many("y", 50))))
+    assert {unicodedata.normalize("NFC", name): subset for name, subset in apart.items()} == composed
 
 
 @pytest.mark.skipif(
@@ -186,7 +186,7 @@ def test_both_ways_to_write_an_umlaut_fall_in_one_set() -> None:
 )
 def test_flower_photos_copies_stay_together() -> None:
     found = find_photos(Path(os.environ["EDGERETRAIN_PHOTOS"]) / "flower_photos")
-    where = {name.split("/")[1].split("_")[0]: place for name, place in places(split_photos(found)).items()}
+    where = {name.split("/")[1].split("_")[0]: subset for name, subset in subsets(split_photos(found)).items()}
     for photo, copy in (("14889392928", "15066430311"), ("15069459615", "15072973261")):
         assert where[photo] == where[copy]
 
@@ -197,11 +197,11 @@ def test_flower_photos_copies_stay_together() -> None:
 def test_settled_photos_stay_whatever_their_names_say() -> None:
     photo_set = made_up(many("x", 40), many("y", 40))
     moved = {"training": "testing", "testing": "validation", "validation": "training"}
-    settled = {name: moved[place] for name, place in places(split_photos(photo_set)).items() if name[0] == "a"}
-    after = places(split_photos(photo_set, settled=settled))  # type: ignore[arg-type]
-    assert settled.items() <= after.items()
+    pinned = {name: moved[subset] for name, subset in subsets(split_photos(photo_set)).items() if name[0] == "a"}
+    after = subsets(split_photos(photo_set, pinned=pinned))  # type: ignore[arg-type]
+    assert pinned.items() <= after.items()
     assert {n: p for n, p in after.items() if n[0] == "b"} == {
-        n: p for n, p in places(split_photos(photo_set)).items() if n[0] == "b"
+        n: p for n, p in subsets(split_photos(photo_set)).items() if n[0] == "b"
     }
 
 
@@ -212,19 +212,19 @@ def test_what_belongs_to_a_settled_photo_joins_it() -> None:
     )
     twin = made_up([], ["z"], twins={"b/z": "t"}).photos
     whole = PhotoSet(photo_set.labels, photo_set.photos + twin, (), ())
-    for place in ("training", "validation", "testing"):
-        found = places(split_photos(whole, settled={"a/p_nohash_1.jpg": place}))
-        assert {found[name] for name in ("a/p_nohash_1.jpg", "a/p_nohash_2.jpg", "b/z")} == {place}
+    for subset in ("training", "validation", "testing"):
+        found = subsets(split_photos(whole, pinned={"a/p_nohash_1.jpg": subset}))
+        assert {found[name] for name in ("a/p_nohash_1.jpg", "a/p_nohash_2.jpg", "b/z")} == {subset}
 
 
 def test_the_guarantee_moves_no_settled_photo() -> None:
     """The new class "b" has all its photos in one set by their names; only these are moved."""
     training = [base for base in many("t", 200) if retrain_py(base, 10, 10) == "training"]
     photo_set = made_up(many("x", 40), training[:3])
-    before = places(split_photos(made_up(many("x", 40))))
-    after = places(split_photos(photo_set, settled=before))  # type: ignore[arg-type]
+    before = subsets(split_photos(made_up(many("x", 40))))
+    after = subsets(split_photos(photo_set, pinned=before))  # type: ignore[arg-type]
     assert before.items() <= after.items()
     assert {after[f"b/{base}"] for base in training[:3]} == {"training", "validation", "testing"}
     shared = {f"b/{base}": photo.digest for base, photo in zip(training[:2], photo_set.photos, strict=False)}
     with pytest.raises(EdgeretrainError, match="Class 'b' gets no photos for"):
-        split_photos(made_up(many("x", 40), training[:3], twins=shared), settled=before)  # type: ignore[arg-type]
+        split_photos(made_up(many("x", 40), training[:3], twins=shared), pinned=before)  # type: ignore[arg-type]

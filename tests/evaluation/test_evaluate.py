@@ -14,7 +14,7 @@ from edgeretrain.data.split import split_photos
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluation.evaluate import evaluate_folder, predict
 from edgeretrain.evaluation.metrics import ClassFigures, Mistake, compute_metrics
-from edgeretrain.features.inference import Model
+from edgeretrain.features.inference import InferenceModel
 from edgeretrain.records.json_form import to_json
 
 
@@ -163,7 +163,7 @@ def test_a_model_of_someone_elses_is_refused(run: Run) -> None:
 def test_predict_keeps_the_order_of_the_photos(run: Run) -> None:
     photo_set = find_photos(run.photos)
     some = split_photos(photo_set).testing
-    models = [Model(run.model("float32"), 224), Model(run.model("int8"), 224)]
+    models = [InferenceModel(run.model("float32"), 224), InferenceModel(run.model("int8"), 224)]
     both = predict(models, some, fit="squash", workers=2)
     assert (both.photos, both.skipped) == (some, ())
     for index in (0, len(some) - 1):
@@ -175,4 +175,4 @@ def test_predict_keeps_the_order_of_the_photos(run: Run) -> None:
 def test_predict_with_nothing_that_can_be_read(run: Run, tmp_path: Path) -> None:
     gone = Photo(tmp_path / "gone.jpg", "a/gone.jpg", "a", "0" * 64)
     with pytest.raises(EdgeretrainError, match="None of the 1 photos can be read"):
-        predict([Model(run.model("int8"), 224)], [gone], fit="squash")
+        predict([InferenceModel(run.model("int8"), 224)], [gone], fit="squash")

@@ -131,7 +131,7 @@ def test_only_what_is_wanted_is_made_and_only_what_is_missing(
     columns = [Column(backbone), Column(backbone, flip=True)]
     extractor.extract(files[:3], columns[:1])
     assert runs.since() == 3
-    extractor.extract(files, columns, wanted=lambda photo, column: not column.flip or photo.label == "dots")
+    extractor.extract(files, columns, needed=lambda photo, column: not column.flip or photo.label == "dots")
     assert runs.since() == 5 + 4
     extractor.features(photos, columns[1])
     assert runs.since() == 4
@@ -282,7 +282,7 @@ def test_a_cache_that_keeps_nothing_is_an_error(
     photos: tuple[Photo, ...], column: Column, extractor: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgeretrain.features.cache.BottleneckCache.add", lambda *_: None)
-    with pytest.raises(EdgeretrainError, match="does not keep what is written to it"):
+    with pytest.raises(EdgeretrainError, match="loses what is written to it"):
         extractor.features(photos, column)
 
 

@@ -16,13 +16,13 @@ from edgeretrain.data.pixels import load_pixels, load_pixels_at
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features import inference
 from edgeretrain.features.inference import (
-    Model,
+    InferenceModel,
+    InferenceOutcome,
     ModelFailure,
     NetworkOutput,
-    Outcome,
     Plan,
     ReadPhoto,
-    SkippedPhoto,
+    UnusablePhoto,
     run_photos,
 )
 from edgeretrain.tflite.runtime import Network
@@ -33,8 +33,8 @@ PRESET = "mobilenet_v2_100_224"
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return Model(find_backbone(PRESET, "int8").path, 224)
+def model() -> InferenceModel:
+    return InferenceModel(find_backbone(PRESET, "int8").path, 224)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def no_thread_is_left() -> Iterator[None]:
     assert not set(threading.enumerate()) - before
 
 
-def vectors(outcomes: Iterable[Outcome]) -> dict[tuple[int, int], np.ndarray]:
+def vectors(outcomes: Iterable[InferenceOutcome]) -> dict[tuple[int, int], np.ndarray]:
     """The outputs by photo and model; each must come once, and after its photo."""
     found: dict[tuple[int, int], np.ndarray] = {}
     read: set[int] = set()
@@ -84,7 +84,7 @@ def vectors(outcomes: Iterable[Outcome]) -> dict[tuple[int, int], np.ndarray]:
 
 @pytest.mark.parametrize("workers", [1, 2, 5, 50, None])
 def test_any_number_of_workers_gives_the_same(
-    files: tuple[PhotoFile, ...], photos: tuple[Photo, ...], model: Model, workers: int | None
+    files: tuple[PhotoFile, ...], photos: tuple[Photo, ...], model: InferenceModel, workers: int | None
 ) -> None:
     network = Network(model.path)
     for given in (files, photos, files[::-1]):
@@ -100,16 +100,16 @@ def test_a_photo_read_is_the_photo_found(files: tuple[PhotoFile, ...], photos: t
 
 
 @pytest.mark.parametrize(("fit", "flip"), [("squash", True), ("crop", False), ("crop", True)])
-def test_fit_and_flip(files: tuple[PhotoFile, ...], model: Model, fit: Any, flip: bool) -> None:
+def test_fit_and_flip(files: tuple[PhotoFile, ...], model: InferenceModel, fit: Any, flip: bool) -> None:
     network = Network(model.path)
-    for (index, _), vector in vectors(run_photos(files[:3], [Model(model.path, 224, flip)], fit=fit)).items():
+    for (index, _), vector in vectors(run_photos(files[:3], [InferenceModel(model.path, 224, flip)], fit=fit)).items():
         pixels = load_pixels(files[index].path, 224, fit)
         assert (vector == network(np.ascontiguousarray(pixels[:, ::-1]) if flip else pixels)).all()
         assert (vector != network(load_pixels(files[index].path, 224))).any()
 
 
 def test_a_photo_is_opened_and_decoded_once_for_all_models(
-    files: tuple[PhotoFile, ...], model: Model, monkeypatch: pytest.MonkeyPatch
+    files: tuple[PhotoFile, ...], model: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
     decoded: list[list[int]] = []
@@ -122,7 +122,7 @@ def test_a_photo_is_opened_and_decoded_once_for_all_models(
     monkeypatch.setattr(inference, "read_photo", lambda file: opened.append(file.name) or read_photo(file))
     monkeypatch.setattr(inference, "load_pixels_at", counted)
     dynamic = find_backbone(PRESET, "dynamic").path
-    models = [model, Model(dynamic, 224), Model(dynamic, 224, flip=True)]
+    models = [model, InferenceModel(dynamic, 224), InferenceModel(dynamic, 224, flip=True)]
     plan = Plan((0, 1, 2), keep=(48,))
     kept = {}
     for outcome in run_photos(files[:4], models, fit="squash", plan=lambda _: plan):
@@ -138,9 +138,11 @@ def test_a_photo_is_opened_and_decoded_once_for_all_models(
         assert (pixels[48] == load_pixels(files[index].path, 48)).all()
 
 
-def test_chunks_change_nothing(files: tuple[PhotoFile, ...], model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_change_nothing(
+    files: tuple[PhotoFile, ...], model: InferenceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Models take turns in each chunk; none is run twice on a photo, none is left out."""
-    models = [model, Model(find_backbone(PRESET, "dynamic").path, 224)]
+    models = [model, InferenceModel(find_backbone(PRESET, "dynamic").path, 224)]
     whole = vectors(run_photos(files, models, fit="squash", workers=2))
     monkeypatch.setattr(inference, "_CHUNK_BYTES", 5 * 224 * 224 * 3)
     in_chunks = vectors(run_photos(files, models, fit="squash", workers=3))
@@ -148,7 +150,7 @@ def test_chunks_change_nothing(files: tuple[PhotoFile, ...], model: Model, monke
     assert all((in_chunks[key] == vector).all() for key, vector in whole.items())
 
 
-def test_what_is_decoded_already_is_not_opened(photos: tuple[Photo, ...], model: Model) -> None:
+def test_what_is_decoded_already_is_not_opened(photos: tuple[Photo, ...], model: InferenceModel) -> None:
     pixels = {photo.digest: load_pixels(photo.path, 224) for photo in photos[:6]}
     expected = [Network(model.path)(known) for known in pixels.values()]
     for photo in photos:
@@ -159,14 +161,14 @@ def test_what_is_decoded_already_is_not_opened(photos: tuple[Photo, ...], model:
     assert vectors(nothing) == {}
 
 
-def test_a_photo_that_cannot_be_read_is_skipped(files: tuple[PhotoFile, ...], model: Model) -> None:
+def test_a_photo_that_cannot_be_read_is_skipped(files: tuple[PhotoFile, ...], model: InferenceModel) -> None:
     files[5].path.write_bytes(files[5].path.read_bytes()[:-300])
     files[6].path.write_bytes(b"no photo")
     files[7].path.unlink()
     skipped = {
         outcome.index: outcome
         for outcome in run_photos(files, [model], fit="squash", workers=3)
-        if isinstance(outcome, SkippedPhoto)
+        if isinstance(outcome, UnusablePhoto)
     }
     assert {index: entry.reason for index, entry in skipped.items()} == {
         5: "truncated or damaged file",
@@ -176,16 +178,18 @@ def test_a_photo_that_cannot_be_read_is_skipped(files: tuple[PhotoFile, ...], mo
     assert [skipped[index].digest is None for index in (5, 6, 7)] == [False, True, True]
 
 
-def test_a_photo_that_changed_meanwhile_is_an_error(photos: tuple[Photo, ...], model: Model) -> None:
+def test_a_photo_that_changed_meanwhile_is_an_error(photos: tuple[Photo, ...], model: InferenceModel) -> None:
     photos[6].path.write_bytes(photos[0].path.read_bytes())
     with pytest.raises(EdgeretrainError, match=rf"{photos[6].path.name}: this photo changed while .* Run it again\."):
         list(run_photos(photos, [model], fit="squash", workers=2))
 
 
-def test_a_model_that_does_not_load_stops_no_other(files: tuple[PhotoFile, ...], model: Model, tmp_path: Path) -> None:
+def test_a_model_that_does_not_load_stops_no_other(
+    files: tuple[PhotoFile, ...], model: InferenceModel, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
-    outcomes = list(run_photos(files, [Model(broken, 224), model], fit="squash", workers=2))
+    outcomes = list(run_photos(files, [InferenceModel(broken, 224), model], fit="squash", workers=2))
     (failure,) = [outcome for outcome in outcomes if isinstance(outcome, ModelFailure)]
     assert failure.model == 0
     assert isinstance(failure.error, EdgeretrainError) and "broken.tflite" in str(failure.error)
@@ -194,7 +198,7 @@ def test_a_model_that_does_not_load_stops_no_other(files: tuple[PhotoFile, ...],
 
 
 def test_a_fault_in_a_worker_reaches_the_caller(
-    files: tuple[PhotoFile, ...], model: Model, monkeypatch: pytest.MonkeyPatch
+    files: tuple[PhotoFile, ...], model: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object) -> None:
         raise ZeroDivisionError("a bug")
@@ -204,7 +208,7 @@ def test_a_fault_in_a_worker_reaches_the_caller(
         list(run_photos(files, [model], fit="squash", workers=3))
 
 
-def test_leaving_early_ends_the_threads(files: tuple[PhotoFile, ...], model: Model) -> None:
+def test_leaving_early_ends_the_threads(files: tuple[PhotoFile, ...], model: InferenceModel) -> None:
     before = set(threading.enumerate())
     with contextlib.closing(run_photos(files * 20, [model], fit="squash", workers=3)) as outcomes:
         next(outcomes)
@@ -213,7 +217,7 @@ def test_leaving_early_ends_the_threads(files: tuple[PhotoFile, ...], model: Mod
 
 
 def test_leaving_early_starts_no_more_photos(
-    files: tuple[PhotoFile, ...], model: Model, monkeypatch: pytest.MonkeyPatch
+    files: tuple[PhotoFile, ...], model: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[int] = []
     read_photo = inference.read_photo
@@ -225,7 +229,7 @@ def test_leaving_early_starts_no_more_photos(
 
 
 def test_a_slow_reader_is_waited_for(
-    files: tuple[PhotoFile, ...], model: Model, monkeypatch: pytest.MonkeyPatch
+    files: tuple[PhotoFile, ...], model: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The results that wait stay few, however many photos there are."""
     started: list[int] = []
@@ -247,7 +251,7 @@ def test_a_slow_reader_is_waited_for(
 
 
 def test_no_photos_load_no_network(tmp_path: Path) -> None:
-    assert list(run_photos([], [Model(tmp_path / "no such model", 224)], fit="squash")) == []
+    assert list(run_photos([], [InferenceModel(tmp_path / "no such model", 224)], fit="squash")) == []
 
 
 def test_cores() -> None:

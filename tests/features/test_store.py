@@ -44,7 +44,7 @@ def floats(rows: int, seed: int = 0) -> Floats:
     return values
 
 
-def steps(rows: int, seed: int = 0) -> Floats:
+def few_values(rows: int, seed: int = 0) -> Floats:
     """As of an int8 backbone."""
     raw = np.random.default_rng(seed).integers(-128, 128, (rows, LENGTH))
     return np.asarray((raw.astype(np.float32) + np.float32(128)) * np.float32(0.0232778))
@@ -73,7 +73,7 @@ def same_bits(one: Floats, other: Floats) -> bool:
     return one.dtype == other.dtype == np.float32 and one.tobytes() == other.tobytes()
 
 
-@pytest.mark.parametrize("kind", [floats, steps])
+@pytest.mark.parametrize("kind", [floats, few_values])
 def test_what_is_written_is_read(
     write: Callable[..., Path], photo_set: PhotoSet, split: Split, kind: Callable[..., Floats]
 ) -> None:
@@ -95,8 +95,8 @@ def test_what_is_written_is_read(
     assert read_bottlenecks(write(values), listing, LENGTH)[1] is None
 
 
-def test_steps_take_a_byte_each(write: Callable[..., Path]) -> None:
-    with zipfile.ZipFile(write(steps(COUNT))) as archive:
+def test_few_values_take_a_byte_each(write: Callable[..., Path]) -> None:
+    with zipfile.ZipFile(write(few_values(COUNT))) as archive:
         assert archive.getinfo("values.npy").file_size == 128 + COUNT * LENGTH
     with zipfile.ZipFile(write(floats(COUNT))) as archive:
         assert archive.getinfo("values.npy").file_size == 128 + 4 * COUNT * LENGTH
@@ -173,7 +173,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "another shape": lambda path: _rewritten(path, values_npy=_npy(floats(COUNT - 1))),
     "a huge shape": lambda path: _rewritten(path, values_npy=_header((10**12, LENGTH))),
     "another kind": lambda path: _rewritten(path, values_npy=_npy(floats(COUNT).astype(np.float64))),
-    "bytes without steps": lambda path: _rewritten(path, values_npy=_npy(np.zeros((COUNT, LENGTH), np.uint8))),
+    "bytes without a code book": lambda path: _rewritten(path, values_npy=_npy(np.zeros((COUNT, LENGTH), np.uint8))),
     "not a number": lambda path: _rewritten(path, values_npy=_npy(np.full((COUNT, LENGTH), np.nan, np.float32))),
 }
 
@@ -188,14 +188,14 @@ def test_damage_is_told(write: Callable[..., Path], damage: str) -> None:
 
 
 def test_a_step_that_there_is_not(write: Callable[..., Path]) -> None:
-    path = write(steps(COUNT))
+    path = write(few_values(COUNT))
     _rewritten(path, steps_npy=_npy(np.zeros(9, np.float32)))
     with pytest.raises(EdgeretrainError, match="damaged"):
         read_bottlenecks(path, read_listing(path), LENGTH)
 
 
 def test_another_format_is_told(write: Callable[..., Path]) -> None:
-    path = write(steps(COUNT))
+    path = write(few_values(COUNT))
     _relisted(path, format=2)
     with pytest.raises(EdgeretrainError, match=r"another version of edgeretrain \(format 2\)"):
         read_listing(path)

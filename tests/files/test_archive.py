@@ -180,4 +180,4 @@ def test_a_wrong_checksum_of_gzip_is_damage(tmp_path: Path) -> None:
     content[-8] ^= 1
     packed.write_bytes(content)
     with pytest.raises(EdgeretrainError, match=r"^module: is damaged.*Get it again\.$"):
-        unpack(packed, tmp_path / "out", "module", ways_out="Get it again.")
+        unpack(packed, tmp_path / "out", "module", hint="Get it again.")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeretrain.backbone.presets import get_preset
-from edgeretrain.backbone.source import Source
+from edgeretrain.backbone.source import BackboneSource
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.data.scaling import Scaling
 
@@ -58,7 +58,7 @@ def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.moving_variance.assign(np.full(8, 0.3, np.float32))
-    source = Source(lambda scaled: model(scaled, training=False), SIZE, Scaling.between(-1, 1), 0, {})
+    source = BackboneSource(lambda scaled: model(scaled, training=False), SIZE, Scaling.between(-1, 1), 0, {})
     out = tmp_path_factory.mktemp("small")
     (backbone,) = write_backbones("small", source, ["float32"], calibration=None, out=out)
     return backbone.path

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from support.garden import texture
 
-from edgeretrain.fine_tuning.augmentation import Look, apply_look, draw_look
+from edgeretrain.fine_tuning.augmentation import Augmentation, apply_augmentation, sample_augmentation
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -16,12 +16,12 @@ def photo() -> Pixels:
     return texture("checks", 1)[:48, :48].copy()
 
 
-def looks(count: int, strength: float, *, mirror: bool = True) -> list[Look]:
-    return [draw_look(np.random.default_rng([7, number]), strength, mirror=mirror) for number in range(count)]
+def looks(count: int, strength: float, *, mirror: bool = True) -> list[Augmentation]:
+    return [sample_augmentation(np.random.default_rng([7, number]), strength, mirror=mirror) for number in range(count)]
 
 
-def applied(photo: Pixels, look: Look) -> Pixels:
-    return apply_look(photo, photo, look)
+def applied(photo: Pixels, look: Augmentation) -> Pixels:
+    return apply_augmentation(photo, photo, look)
 
 
 def test_strength_0_changes_no_byte(photo: Pixels) -> None:
@@ -69,40 +69,40 @@ def test_stronger_is_more() -> None:
 
 
 def test_mirrored_is_left_for_right(photo: Pixels) -> None:
-    assert np.array_equal(applied(photo, Look(mirrored=True)), photo[:, ::-1])
+    assert np.array_equal(applied(photo, Augmentation(mirrored=True)), photo[:, ::-1])
 
 
 def test_a_crop_is_stretched_over_the_whole_square() -> None:
     photo = np.zeros((40, 40, 3), np.uint8)
     photo[:20, 20:] = 200
     inside = slice(2, -2)  # at the edge of a crop its neighbours shine through
-    assert (applied(photo, Look(box=(0.5, 0, 1, 0.5)))[inside, inside] == 200).all()
-    assert (applied(photo, Look(box=(0, 0, 0.5, 0.5)))[inside, inside] == 0).all()
+    assert (applied(photo, Augmentation(box=(0.5, 0, 1, 0.5)))[inside, inside] == 200).all()
+    assert (applied(photo, Augmentation(box=(0, 0, 0.5, 0.5)))[inside, inside] == 0).all()
 
 
 def test_a_crop_is_cut_from_the_detailed_photo_and_is_as_sharp() -> None:
     detailed = texture("checks", 1)[:48, :48]
     photo = np.asarray(Image.fromarray(detailed).resize((24, 24), Image.Resampling.BOX))
-    quarter = Look(box=(0.5, 0, 1, 0.5))
-    sharp = apply_look(photo, detailed, quarter)
+    quarter = Augmentation(box=(0.5, 0, 1, 0.5))
+    sharp = apply_augmentation(photo, detailed, quarter)
     assert sharp.shape == photo.shape
     assert np.abs(sharp.astype(int) - detailed[:24, 24:]).mean() < 1
     assert np.abs(applied(photo, quarter).astype(int) - detailed[:24, 24:]).mean() > 5
-    assert np.array_equal(apply_look(photo, detailed, Look()), photo)
+    assert np.array_equal(apply_augmentation(photo, detailed, Augmentation()), photo)
 
 
 def test_brightness_and_contrast(photo: Pixels) -> None:
     gray = np.full((8, 8, 3), 100, np.uint8)
-    assert (applied(gray, Look(brightness=1.2)) == 120).all()
-    assert (applied(gray, Look(contrast=1.5)) == 100).all()
+    assert (applied(gray, Augmentation(brightness=1.2)) == 120).all()
+    assert (applied(gray, Augmentation(contrast=1.5)) == 100).all()
     flat = photo // 4 + 96  # nothing is clipped
-    wider = applied(flat, Look(contrast=1.2)).astype(float)
+    wider = applied(flat, Augmentation(contrast=1.2)).astype(float)
     assert wider.mean() == pytest.approx(flat.mean(), abs=0.5)
     assert wider.std() == pytest.approx(1.2 * flat.std(), rel=0.02)
 
 
 def test_what_is_too_bright_is_white(photo: Pixels) -> None:
-    assert applied(np.full((4, 4, 3), 250, np.uint8), Look(brightness=1.2)).min() == 255
+    assert applied(np.full((4, 4, 3), 250, np.uint8), Augmentation(brightness=1.2)).min() == 255
 
 
 def test_the_photo_itself_is_left_alone(photo: Pixels) -> None:

@@ -8,7 +8,7 @@ import pytest
 from support.garden import texture
 
 from edgeretrain.fine_tuning import FineTuning
-from edgeretrain.fine_tuning.batches import epoch_batches, epoch_rows, mixup_shares, steps_per_epoch
+from edgeretrain.fine_tuning.batches import epoch_batches, epoch_rows, mixup_weights, steps_per_epoch
 
 ROWS = np.array([2, 3, 5, 7, 11, 13, 17])
 
@@ -75,11 +75,11 @@ def test_leaving_early_ends_the_threads(pixels: np.ndarray) -> None:
 
 def test_mixup_keeps_the_larger_share_and_depends_on_seed_and_epoch_alone() -> None:
     options = FineTuning(mixup=0.4)
-    shares = mixup_shares(options, 500, seed=0, epoch=1)
+    shares = mixup_weights(options, 500, seed=0, epoch=1)
     assert shares.shape == (500,)
     assert 0.5 <= shares.min() < 0.55
     assert 0.999 < shares.max() <= 1
-    np.testing.assert_array_equal(shares, mixup_shares(options, 500, seed=0, epoch=1))
+    np.testing.assert_array_equal(shares, mixup_weights(options, 500, seed=0, epoch=1))
     for seed, epoch in ((1, 1), (0, 2)):
-        assert not np.array_equal(shares, mixup_shares(options, 500, seed=seed, epoch=epoch))
-    np.testing.assert_array_equal(mixup_shares(FineTuning(mixup=0), 3, seed=0, epoch=1), np.ones(3))
+        assert not np.array_equal(shares, mixup_weights(options, 500, seed=seed, epoch=epoch))
+    np.testing.assert_array_equal(mixup_weights(FineTuning(mixup=0), 3, seed=0, epoch=1), np.ones(3))

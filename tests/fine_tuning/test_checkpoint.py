@@ -15,16 +15,16 @@ from edgeretrain.records.training import EpochRecord
 def state(epochs: int = 2) -> State:
     random = np.random.default_rng(epochs)
     weights = [random.normal(size=(3, 4)).astype(np.float32) for _ in range(12)]  # so many that 10 sorts before 2
-    memory: list[npt.NDArray[Any]] = [np.array(17, np.int64), np.array(0.25, np.float32), *weights]
+    optimizer_state: list[npt.NDArray[Any]] = [np.array(17, np.int64), np.array(0.25, np.float32), *weights]
     figures = {"validation_log_loss": 0.6, "validation_error": 0.1, "validation_top1": 0.75}
     history = [
         EpochRecord(epoch=epoch, training_loss=None if epoch == 0 else 0.5, **figures) for epoch in range(epochs + 1)
     ]
-    return State(history, [*weights], memory, weights[::-1])
+    return State(history, [*weights], optimizer_state, weights[::-1])
 
 
 def same(one: State, other: State) -> bool:
-    groups = [(one.weights, other.weights), (one.memory, other.memory), (one.best, other.best)]
+    groups = [(one.weights, other.weights), (one.optimizer_state, other.optimizer_state), (one.best, other.best)]
     pairs = [pair for left, right in groups for pair in zip(left, right, strict=True)]
     return one.history == other.history and all(
         a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b) for a, b in pairs

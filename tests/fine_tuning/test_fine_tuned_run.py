@@ -239,10 +239,7 @@ def test_a_backbone_from_elsewhere_learns_in_all_precisions(
 
 @pytest.fixture
 def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.importlib.util.find_spec  # type: ignore[attr-defined]
-    monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name, *more: None if name == "tensorflow" else real(name, *more)
-    )
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
 
 
 def test_without_tensorflow_the_extra_is_named(no_tensorflow: None, textures: Path, tmp_path: Path) -> None:
@@ -252,7 +249,7 @@ def test_without_tensorflow_the_extra_is_named(no_tensorflow: None, textures: Pa
 
 
 def test_a_file_of_integers_cannot_be_tuned(textures: Path, tmp_path: Path) -> None:
-    with pytest.raises(EdgeretrainError, match=r"^own\.tflite cannot be fine-tuned: only float32 weights learn"):
+    with pytest.raises(EdgeretrainError, match=r"^own\.tflite cannot be fine-tuned: only float32 weights can be"):
         retrain(textures, tmp_path / "run", precisions=["int8"], backbone="own.tflite", fine_tune=TUNING)
 
 
@@ -263,5 +260,5 @@ def test_an_unknown_backbone_to_distill_from_is_refused_before_the_work(textures
 
 
 def test_a_head_by_gradient_descent_is_something_else(textures: Path, tmp_path: Path) -> None:
-    with pytest.raises(EdgeretrainError, match=r"^--how-many-training-steps .* cannot be had with --fine-tune"):
+    with pytest.raises(EdgeretrainError, match=r"^--how-many-training-steps .* cannot be combined with --fine-tune"):
         retrain(textures, tmp_path / "run", options=Options(sgd=Sgd()), fine_tune=TUNING)

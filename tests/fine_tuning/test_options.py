@@ -50,6 +50,6 @@ def test_layers(text: str, layers: int | str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "half", "2.5", "--epochs"])
-def test_layers_that_are_none(text: str) -> None:
-    with pytest.raises(EdgeretrainError, match=r"Give all, or how many layers"):
+def test_unknown_numbers_of_layers(text: str) -> None:
+    with pytest.raises(EdgeretrainError, match=r"Give all, or the number of layers"):
         parse_layers(text)

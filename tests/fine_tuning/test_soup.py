@@ -9,14 +9,14 @@ import pytest
 from edgeretrain.fine_tuning import FineTuning
 from edgeretrain.fine_tuning import soup as module
 from edgeretrain.fine_tuning.checkpoint import State
-from edgeretrain.fine_tuning.soup import cook
-from edgeretrain.fine_tuning.training import Verdict
+from edgeretrain.fine_tuning.soup import train_soup
+from edgeretrain.fine_tuning.training import ValidationMetrics
 from edgeretrain.head.softmax import Head
 from edgeretrain.records.training import EpochRecord
 
 
-def verdict(loss: float) -> Verdict:
-    return Verdict(log_loss=loss, error=0.05, top1=0.5)
+def metrics(loss: float) -> ValidationMetrics:
+    return ValidationMetrics(log_loss=loss, error=0.05, top1=0.5)
 
 
 def epoch(number: int, training_loss: float | None, loss: float) -> EpochRecord:
@@ -25,7 +25,7 @@ def epoch(number: int, training_loss: float | None, loss: float) -> EpochRecord:
 
 
 class Pot:
-    """Stands in for a `Network`: it holds weights."""
+    """Stands in for a `TrainableNetwork`: it holds weights."""
 
     head = Head(np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
 
@@ -37,7 +37,7 @@ class Pot:
 
 
 class Kitchen:
-    """Stands in for `training.py`: trainings whose validation log losses are told, and whose best weights are the
+    """Stands in for `training.py`: trainings whose validation log losses are given, and whose best weights are the
     number of the training, from 1; the frozen network's are 0."""
 
     def __init__(self, patch: pytest.MonkeyPatch, losses: list[float], mean: float) -> None:
@@ -46,7 +46,7 @@ class Kitchen:
         self.frozen = State([epoch(0, None, 0.9)], [], [], [np.zeros(3, np.float32)])
         patch.setattr(module, "start", lambda *_: self.frozen)
         patch.setattr(module, "train", self.train)
-        patch.setattr(module, "judge", lambda *_: (Pot.head, verdict(self.mean)))
+        patch.setattr(module, "validate", lambda *_: (Pot.head, metrics(self.mean)))
 
     def train(self, *arguments: Any, seed: int, state_file: Path, done: Any) -> State:
         self.trained.append((arguments[3], seed, state_file))
@@ -61,8 +61,8 @@ class Kitchen:
 def run(kitchen: Kitchen, *, seed: int = 0, done: Any = lambda *_: None) -> tuple[Pot, module.Soup]:
     pot: Any = Pot()
     options = FineTuning(soup=len(kitchen.losses))
-    lessons: Any = None
-    return pot, cook(pot, lessons, options, seed=seed, folder=Path("work"), done=done)
+    training_set: Any = None
+    return pot, train_soup(pot, training_set, options, seed=seed, folder=Path("work"), done=done)
 
 
 def test_the_mean_of_all_that_are_better_than_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_the_mean_of_all_that_are_better_than_frozen(monkeypatch: pytest.MonkeyP
     assert soup.averaged == [0, 2]
     np.testing.assert_array_equal(pot.held, [np.full(3, 2)])  # of 1 and 3
     assert pot.held[0].dtype == np.float32
-    assert soup.verdict == verdict(0.4)
+    assert soup.metrics == metrics(0.4)
     assert [(training.seed, training.best_epoch) for training in soup.trainings] == [(0, 1), (1, 0), (2, 1)]
     assert [training.history[1].validation_log_loss for training in soup.trainings] == [0.5, 0.95, 0.6]
 
@@ -95,7 +95,7 @@ def test_soups_of_other_seeds_have_no_training_in_common(monkeypatch: pytest.Mon
 def test_when_no_training_is_better_the_frozen_weights_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     pot, soup = run(Kitchen(monkeypatch, [0.95, 1.2], mean=0.4))
     assert soup.averaged == []
-    assert soup.verdict == verdict(0.9)
+    assert soup.metrics == metrics(0.9)
     np.testing.assert_array_equal(pot.held, [np.zeros(3)])
 
 
@@ -106,7 +106,7 @@ def test_a_mean_that_is_clearly_worse_than_the_best_training(
     pot, soup = run(Kitchen(monkeypatch, [0.6, 0.5], mean))
     assert soup.averaged == averaged
     np.testing.assert_array_equal(pot.held, [np.full(3, weights)])
-    assert soup.verdict == verdict(mean if len(averaged) == 2 else 0.5)
+    assert soup.metrics == metrics(mean if len(averaged) == 2 else 0.5)
 
 
 def test_progress_is_that_of_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgeretrain.backbone.source import Source, SourceOverrides
+from edgeretrain.backbone.source import BackboneSource, SourceOverrides
 from edgeretrain.importers.saved_model import open_saved_model
 
 Row = npt.NDArray[np.float32]
@@ -177,12 +177,12 @@ def write_small(folder: Path, **named: Any) -> Path:
     return folder
 
 
-def opened(path: Path, **overrides: Any) -> Source:
+def opened(path: Path, **overrides: Any) -> BackboneSource:
     """A SavedModel as a source, with what the user says of it."""
     return open_saved_model(path, SourceOverrides(**overrides))
 
 
-def row(source: Source, value: float = 0.3) -> Row:
+def row(source: BackboneSource, value: float = 0.3) -> Row:
     """The bottleneck of a photo of one value."""
     result: Row = np.asarray(source.network(np.full((1, source.size, source.size, 3), value, np.float32)))[0]
     return result

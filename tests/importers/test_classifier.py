@@ -131,7 +131,7 @@ def test_poets_graph_comes_home_in_all_precisions(tmp_path: Path) -> None:
     )
     assert (out / "labels.txt").read_text() == LABELS
     assert done.labels == ("roses", "tulips", "daisy")
-    assert "MobilenetV1/Logits/Conv2d_1c_1x1/convolution and final_training_ops/Wx_plus_b/MatMul" in done.found[1]
+    assert "MobilenetV1/Logits/Conv2d_1c_1x1/convolution and final_training_ops/Wx_plus_b/MatMul" in done.notes[1]
     expected = run(graph_def, "input:0", "final_result:0", Scaling.between(-1, 1)(photos()))
     assert expected.std() > 0.05
     for precision, tolerance in zip(PRECISIONS, (1e-4, 1e-2, 5e-2, 0.1), strict=True):

@@ -11,7 +11,7 @@ from support.hdf5_files import WAYS, damaged, lead_out
 
 from edgeretrain.backbone.build import run_source
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.source import Source, SourceOverrides
+from edgeretrain.backbone.source import BackboneSource, SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.build import build_from_source
@@ -40,11 +40,11 @@ def photos_of(trash: Path, size: int) -> npt.NDArray[np.uint8]:
     return np.stack([load_pixels(photo, size) for photo in sorted(trash.rglob("*.jpg"))[::30]])
 
 
-def opened(path: Path, overrides: SourceOverrides = SourceOverrides()) -> Source:
+def opened(path: Path, overrides: SourceOverrides = SourceOverrides()) -> BackboneSource:
     return open_source(str(path), overrides)
 
 
-def assert_like_keras(source: Source, model: Any, white: float) -> None:
+def assert_like_keras(source: BackboneSource, model: Any, white: float) -> None:
     """The source gives what a Keras model gives for photos whose white is `white`."""
     photos = np.random.default_rng(0).integers(0, 256, (2, source.size, source.size, 3), dtype=np.uint8)
     expected = np.asarray(model(photos * np.float32(white / 255), training=False)).reshape(len(photos), -1)

@@ -44,7 +44,7 @@ def test_a_classifier_is_cut_before_its_last_dense_layer(written: Written) -> No
     graph = written(small, small.classifier(small.photo()))
     cut = find_cut(graph, find_entry(graph, SCALED), None)
     assert graph.tensors[cut.tensor].name == "averaged"
-    assert cut.found == ("Bottleneck: averaged (float32 [1,5]), the input of its last dense layer.",)
+    assert cut.notes == ("Bottleneck: averaged (float32 [1,5]), the input of its last dense layer.",)
 
 
 def test_scores_without_a_softmax(written: Written) -> None:
@@ -89,7 +89,7 @@ def test_what_ends_in_no_dense_layer_is_a_feature_extractor(written: Written, re
     graph = written(small, small.dense(features, relu=True, name="embedding") if relu else features)
     cut = find_cut(graph, find_entry(graph, SCALED), None)
     assert graph.tensors[cut.tensor].name == ("embedding" if relu else "averaged")
-    assert "no dense layer at its end" in cut.found[0]
+    assert "no dense layer at its end" in cut.notes[0]
 
 
 def test_a_dense_layer_before_the_last_one_is_told(written: Written) -> None:
@@ -99,7 +99,7 @@ def test_a_dense_layer_before_the_last_one_is_told(written: Written) -> None:
     graph = written(small, small.softmax(small.dense(hidden, inputs=4)))
     cut = find_cut(graph, find_entry(graph, SCALED), None)
     assert graph.tensors[cut.tensor].name == "hidden"
-    assert cut.found[1].endswith("--layer=averaged")
+    assert cut.notes[1].endswith("--layer=averaged")
     assert cut_name(graph, "averaged") == "averaged"
 
 
@@ -110,7 +110,7 @@ def test_dense_layers_that_nothing_separates_are_one(written: Written) -> None:
     graph = written(small, small.softmax(small.dense(scores, inputs=4)))
     cut = find_cut(graph, find_entry(graph, SCALED), None)
     assert graph.tensors[cut.tensor].name == "averaged"
-    assert "its last 2 dense layers" in cut.found[0]
+    assert "its last 2 dense layers" in cut.notes[0]
 
 
 def test_class_scores_as_features_stay_when_a_softmax_made_them(written: Written) -> None:

@@ -148,7 +148,7 @@ def test_the_scale_in_the_metadata(written: Written) -> None:
     Model(small.model).set_metadata(METADATA_NAME, metadata)
     entry = find_entry(written(small, scores), SourceOverrides())
     assert str(entry.scaling) == "0..255"
-    assert entry.found == ("Input: t0, 8 pixels, values 0..255 (from its metadata).",)
+    assert entry.notes == ("Input: t0, 8 pixels, values 0..255 (from its metadata).",)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_metadata_beside_a_quantized_input(
     Model(small.model).set_metadata(METADATA_NAME, metadata)
     entry = find_entry(written(small, scores), SourceOverrides())
     assert str(entry.scaling) == scaling
-    assert says in entry.found[0]
+    assert says in entry.notes[0]
 
 
 # Input and size.

@@ -12,7 +12,7 @@ from support.plain import retrain
 from edgeretrain.backbone import find_backbone
 from edgeretrain.backbone.build import run_source
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.backbone.source import Source, SourceOverrides
+from edgeretrain.backbone.source import BackboneSource, SourceOverrides
 from edgeretrain.data.photos import find_photos
 from edgeretrain.data.pixels import load_pixels
 from edgeretrain.data.scaling import Scaling, parse_scaling
@@ -313,7 +313,7 @@ def test_damaged_files(tmp_path: Path) -> None:
             damaged[place] = random.integers(256)
         path.write_bytes(damaged)
         try:
-            assert isinstance(open_tflite_file(path, MINUS_ONE_TO_ONE), Source)
+            assert isinstance(open_tflite_file(path, MINUS_ONE_TO_ONE), BackboneSource)
         except EdgeretrainError as error:
             refused += 1
             assert str(path) in str(error) and "\n" not in str(error)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.quantization.layers import Layer, input_quantization, read_layers, run, sampled_patches
+from edgeretrain.quantization.layers import QuantizedLayer, input_quantization, read_layers, run_layer, sampled_patches
 from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.quantized import Quantization
 
@@ -19,7 +19,7 @@ def models(preset: str) -> tuple[Model, Model]:
     return Model.read(MODELS / f"{preset}.int8.tflite"), Model.read(MODELS / f"{preset}.float32.tflite")
 
 
-def layers_of(preset: str) -> tuple[Layer, ...]:
+def layers_of(preset: str) -> tuple[QuantizedLayer, ...]:
     layers = read_layers(*models(preset))
     assert layers is not None
     return layers
@@ -37,7 +37,7 @@ def test_the_layers_compute_what_the_float32_file_does(preset: str) -> None:
     for layer in layers:
         seen = [maps[index] for index in layer.inputs]
         weights = layer.weights
-        maps[layer.output] = run(layer, seen, weights.exact, weights.bias) if weights else run(layer, seen)
+        maps[layer.output] = run_layer(layer, seen, weights.exact, weights.bias) if weights else run_layer(layer, seen)
     expected = bottlenecks_of((MODELS / f"{preset}.float32.tflite").read_bytes(), photo())
     assert np.abs(maps[layers[-1].output] - expected).max() <= 1e-4 * expected.max()
 
@@ -81,7 +81,7 @@ def test_sampled_patches_times_weights_are_outputs_of_the_layer() -> None:
         maps = rng.normal(0, 1, (2, 20, 20, channels)).astype(np.float32)
         patches = sampled_patches(layer, maps)
         outputs = (patches * exact).sum(axis=2) if layer.kind == "depthwise" else patches @ exact.T
-        everywhere = run(layer, [maps], exact, bias)
+        everywhere = run_layer(layer, [maps], exact, bias)
         assert len(outputs) == 2 * min(14, everywhere.shape[1]) ** 2
         first = everywhere[0].reshape(-1, len(exact))
         for output in np.clip(outputs[:5] + bias, 0, 6):

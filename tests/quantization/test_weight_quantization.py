@@ -8,7 +8,7 @@ import pytest
 from support.garden import interpreted
 
 from edgeretrain.backbone.contract import bottlenecks_of
-from edgeretrain.quantization.weight_quantization import EXACT, SMALL, to_dynamic, to_float16
+from edgeretrain.quantization.weight_quantization import MIN_FLOAT16_SIZE, MIN_INT8_SIZE, to_dynamic, to_float16
 from edgeretrain.tflite.flatbuffer import schema
 from edgeretrain.tflite.model import Model
 
@@ -57,7 +57,7 @@ def test_float16_gives_the_bottlenecks_of_the_bundled_file(float32: Model) -> No
     assert np.abs(bottlenecks_of(made, photos()) - exact).mean() <= np.abs(theirs - exact).mean()
     assert versions(Model.read(made)) == versions(Model.read(path))
     types = schema().TensorType
-    assert {(kind, size < EXACT) for kind, size in constants(Model.read(made))} == {
+    assert {(kind, size < MIN_FLOAT16_SIZE) for kind, size in constants(Model.read(made))} == {
         (types.FLOAT16, False),
         (types.FLOAT32, True),
     }
@@ -112,11 +112,11 @@ def test_fully_connected_weights_have_one_scale_so_that_old_runtimes_take_them()
 
 
 def test_what_is_small_or_read_by_another_operator_stays_float32() -> None:
-    few, many = np.ones((1, SMALL - 1)), np.ones((1, SMALL))
+    few, many = np.ones((1, MIN_INT8_SIZE - 1)), np.ones((1, MIN_INT8_SIZE))
     float32 = schema().TensorType.FLOAT32
-    assert constants(Model.read(to_dynamic(dense(few)))) == [(float32, SMALL - 1)]
-    assert constants(Model.read(to_dynamic(dense(many)))) == [(schema().TensorType.INT8, SMALL)]
-    assert constants(Model.read(to_dynamic(dense(many, twice=True)))) == [(float32, SMALL)]
+    assert constants(Model.read(to_dynamic(dense(few)))) == [(float32, MIN_INT8_SIZE - 1)]
+    assert constants(Model.read(to_dynamic(dense(many)))) == [(schema().TensorType.INT8, MIN_INT8_SIZE)]
+    assert constants(Model.read(to_dynamic(dense(many, twice=True)))) == [(float32, MIN_INT8_SIZE)]
 
 
 def test_a_filter_of_zeros_and_weights_beyond_float16() -> None:

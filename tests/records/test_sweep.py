@@ -39,7 +39,7 @@ def test_a_sweep_that_is_measured(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_sweep_with_failures_that_keeps_no_budget(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgeretrain.backbone.store._has_tensorflow", lambda: False)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
     presets, budget = ["mobilenet_v2_100_224", "mobilenet_v1_025_128"], Budget(max_size=1000, min_accuracy=1.0)
     sweep(run.photos, tmp_path / "sweep", presets=presets, precisions=["int8"], latency=False, budget=budget)
     record = read_back(json.loads((tmp_path / "sweep" / "sweep.json").read_text("utf-8")))

@@ -14,6 +14,7 @@ import numpy as np
 from support.garden import TEXTURES, texture
 
 from edgeretrain.classifier import Classifier
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.serve.address import listen
 from edgeretrain.serve.app import AppResources, make_app
@@ -22,7 +23,7 @@ from edgeretrain.serve.live import LiveView
 from edgeretrain.serve.photos_store import PhotosStore
 from edgeretrain.serve.server import run
 from edgeretrain.stream.smoothing import Smoother
-from edgeretrain.stream.sources import CameraLost, Device, LiveSource, Pixels
+from edgeretrain.stream.sources import CameraLost, Device, LiveSource
 
 TOKEN = "correct-horse-battery"
 SECONDS = 20  # that anything may take

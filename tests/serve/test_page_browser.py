@@ -15,8 +15,9 @@ from report.browser import CHROMIUM, Browser
 from support.garden import encoded, put, texture
 
 from edgeretrain.classifier import Classifier
+from edgeretrain.data.pixels import Pixels
 from edgeretrain.stream.folder_camera import FolderCamera
-from edgeretrain.stream.sources import CameraLost, Pixels
+from edgeretrain.stream.sources import CameraLost
 from serve.served import TOKEN, Page, served
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH")

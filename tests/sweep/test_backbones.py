@@ -59,13 +59,13 @@ def test_no_patterns_are_an_error() -> None:
 
 @pytest.fixture
 def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgeretrain.backbone.store._has_tensorflow", lambda: False)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
 
 
 @pytest.fixture
 def tensorflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """TensorFlow is there, and no weights are."""
-    monkeypatch.setattr("edgeretrain.backbone.store._has_tensorflow", lambda: True)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: True)
     monkeypatch.delenv("EDGERETRAIN_WEIGHTS", raising=False)
     monkeypatch.setenv("EDGERETRAIN_CACHE", str(tmp_path))
 

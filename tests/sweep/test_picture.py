@@ -12,7 +12,7 @@ FILES = ("pareto.svg", "pareto.png")
 def test_a_sweep_writes_its_picture_and_removes_the_earlier_ones(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeretrain.backbone.store._has_tensorflow", lambda: False)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
     for name in FILES:
         (tmp_path / name).write_text("of an earlier sweep")
     sweep(run.photos, tmp_path, presets=["mobilenet_v2_100_224"], precisions=["int8"], latency=False)

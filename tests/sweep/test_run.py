@@ -54,7 +54,7 @@ def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
 @pytest.fixture
 def swept(run: Run, tmp_path: Path, stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     """A sweep of `textures`, whose bottlenecks the session's run has cached for one of the presets."""
-    monkeypatch.setattr("edgeretrain.backbone.store._has_tensorflow", lambda: False)
+    monkeypatch.setattr("edgeretrain.backbone.tensorflow_extra.tensorflow_available", lambda: False)
 
     def start(**options: Any) -> dict[str, Any]:
         given: dict[str, Any] = {"presets": [V2], "precisions": ["int8"], **options}

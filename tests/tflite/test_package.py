@@ -11,7 +11,7 @@ import pytest
 from support.garden import Run
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.tflite.package import CARD_FILE, LABELS_FILE, has_card, labels_text, pack, read_package
+from edgeretrain.tflite.package import CARD_MEMBER, LABELS_MEMBER, has_card, labels_text, pack, read_package
 
 FLATBUFFER = b"\x1c\0\0\0TFL3" + bytes(range(200))
 LABELS = ("a", "Größe 🌹, 2. Wahl", "  spaces  ", "semi;colon\t'\"")
@@ -44,17 +44,17 @@ def test_labels_and_card_come_back(path: Path) -> None:
 def test_the_archive_has_no_date_and_no_compression(path: Path) -> None:
     assert pack(FLATBUFFER, LABELS, CARD) == path.read_bytes()
     with zipfile.ZipFile(path) as archive:
-        assert archive.namelist() == [LABELS_FILE, CARD_FILE]
+        assert archive.namelist() == [LABELS_MEMBER, CARD_MEMBER]
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-        assert archive.read(LABELS_FILE).decode() == labels_text(LABELS) == "\n".join([*LABELS, ""])
-        assert json.loads(archive.read(CARD_FILE))["head"] == {"l2": 0.01}
+        assert archive.read(LABELS_MEMBER).decode() == labels_text(LABELS) == "\n".join([*LABELS, ""])
+        assert json.loads(archive.read(CARD_MEMBER))["head"] == {"l2": 0.01}
 
 
 @pytest.mark.skipif(shutil.which("unzip") is None, reason="no unzip here")
 def test_unzip_gives_files_that_can_be_read(path: Path, tmp_path: Path) -> None:
     subprocess.run(["unzip", "-q", str(path), "-d", str(tmp_path / "out")], capture_output=True)
-    assert (tmp_path / "out" / LABELS_FILE).read_bytes() == labels_text(LABELS).encode()
-    assert (tmp_path / "out" / LABELS_FILE).stat().st_mode & 0o600 == 0o600
+    assert (tmp_path / "out" / LABELS_MEMBER).read_bytes() == labels_text(LABELS).encode()
+    assert (tmp_path / "out" / LABELS_MEMBER).stat().st_mode & 0o600 == 0o600
 
 
 def test_every_byte_of_the_flatbuffer_is_covered(path: Path) -> None:
@@ -114,8 +114,8 @@ def test_a_card_that_is_no_object(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(FLATBUFFER)
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(LABELS_FILE, "a\nb\n")
-        archive.writestr(CARD_FILE, "[1]")
+        archive.writestr(LABELS_MEMBER, "a\nb\n")
+        archive.writestr(CARD_MEMBER, "[1]")
     assert "damaged" in refusal(path)
 
 
@@ -123,8 +123,8 @@ def test_a_card_without_a_checksum(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(FLATBUFFER)
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(LABELS_FILE, "a\nb\n")
-        archive.writestr(CARD_FILE, "{}")
+        archive.writestr(LABELS_MEMBER, "a\nb\n")
+        archive.writestr(CARD_MEMBER, "{}")
     assert "damaged" in refusal(path)
 
 

@@ -167,8 +167,8 @@ def test_photos_for_a_class_that_is_there(run: Run, tmp_path: Path) -> None:
     assert report["taught"]["added"] == {"dots": 4}
     assert report["photos"]["warnings"] == ["Class 'dots': photos that the model knew already, left as they were: 20."]
     assert flatbuffers(tmp_path / "run")["model.int8.tflite"] == flatbuffers(run.out)["model.int8.tflite"]
-    places = read_listing(tmp_path / "fewer" / "bottlenecks.int8.npz").places
-    assert places.items() <= read_listing(tmp_path / "run" / "bottlenecks.int8.npz").places.items()
+    places = read_listing(tmp_path / "fewer" / "bottlenecks.int8.npz").subsets
+    assert places.items() <= read_listing(tmp_path / "run" / "bottlenecks.int8.npz").subsets.items()
 
 
 def test_a_class_replaced(small: Path, pair: Pair, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_camera_that_counts_from_one_again(small: Path, pair: Pair, tmp_path: 
     names = [photo.name for photo in listing.photos if photo.name.endswith("c00.png")]
     assert names == ["checks/2/c00.png", "checks/3/c00.png", "checks/c00.png"]
     assert len({photo.digest for photo in listing.photos if photo.name in names}) == 3
-    assert len({listing.places[name] for name in names}) == 1
+    assert len({listing.subsets[name] for name in names}) == 1
 
 
 def test_a_photo_that_another_class_has(small: Path, pair: Pair, textures: Path, tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_a_photo_that_another_class_has(small: Path, pair: Pair, textures: Path,
         dots = [*sorted(pair.dots.iterdir()), pair.dots.parent / "twin.png"]
         report = teach(small, tmp_path / "run", add={"dots": dots})
         assert any(f"{photo.name}, dots/twin.png" in one for one in report["photos"]["warnings"])
-        assert read_listing(tmp_path / "run" / "bottlenecks.int8.npz").places["dots/twin.png"] == "testing"
+        assert read_listing(tmp_path / "run" / "bottlenecks.int8.npz").subsets["dots/twin.png"] == "testing"
         break
 
 

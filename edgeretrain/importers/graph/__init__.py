@@ -4,7 +4,7 @@ A GraphDef is data: a list of named operations. Of those that the bottleneck nee
 (`arithmetic.py`): nothing from a graph reads or writes a file, runs Python, or loads a library.
 """
 
-from edgeretrain.importers.graph.classifier import Classifier
-from edgeretrain.importers.graph.cut import Candidate, CutGraph, cut_graph
+from edgeretrain.importers.graph.classifier import ClassifierHead
+from edgeretrain.importers.graph.cut import BottleneckCandidate, CutGraph, cut_graph
 
-__all__ = ["Candidate", "Classifier", "CutGraph", "cut_graph"]
+__all__ = ["BottleneckCandidate", "ClassifierHead", "CutGraph", "cut_graph"]

@@ -17,7 +17,7 @@ _SCORES = ("Softmax", "LogSoftmax", "Sigmoid")
 
 
 @dataclass(frozen=True)
-class Classifier:
+class ClassifierHead:
     """What a graph does with the bottleneck: scores = softmax(bottleneck @ weights + bias).
 
     Dense layers one after another, with nothing in between, are one: TensorFlow for Poets puts its layer behind
@@ -49,7 +49,7 @@ class _Dense:
     input: str
 
 
-def find_classifier(nodes: Nodes, output: str, computed: set[str], shapes: Shapes) -> Classifier | None:
+def find_classifier(nodes: Nodes, output: str, computed: set[str], shapes: Shapes) -> ClassifierHead | None:
     """The dense layers that end at `output`, walked back from there.
 
     Args:
@@ -74,7 +74,7 @@ def find_classifier(nodes: Nodes, output: str, computed: set[str], shapes: Shape
         layers.insert(0, earlier.name)
         start = earlier.input
     single = (weights.astype(np.float32), bias.astype(np.float32))
-    return Classifier(*single, skip_identities(nodes, start, shapes), output, function, tuple(layers))
+    return ClassifierHead(*single, skip_identities(nodes, start, shapes), output, function, tuple(layers))
 
 
 def dense_layers(nodes: Nodes, computed: Sequence[str], shapes: Shapes) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.graph.arithmetic import FAKE_QUANTIZATION, is_arithmetic
 from edgeretrain.importers.graph.classifier import (
-    Classifier,
+    ClassifierHead,
     Shapes,
     dense_layers,
     find_classifier,
@@ -28,7 +28,7 @@ _POOLINGS = ("Mean", "Max", "AvgPool", "MaxPool")
 
 
 @dataclass(frozen=True)
-class Candidate:
+class BottleneckCandidate:
     """A tensor that can be the bottleneck, and how many numbers it holds for a photo."""
 
     tensor: str
@@ -67,8 +67,8 @@ class CutGraph:
     layer: str
     length: int
     grid: tuple[int, int] | None
-    candidates: tuple[Candidate, ...]
-    classifier: Classifier | None
+    candidates: tuple[BottleneckCandidate, ...]
+    classifier: ClassifierHead | None
     pooling: str | None
     dense_input: str | None
     output: str
@@ -247,7 +247,9 @@ def _refused_by_tensorflow(nodes: Nodes, image: ImageInput, size: int, error: Ex
     return nodes.refused(f"cannot run it on photos of {size} pixels at {image.tensor}", error, advice)
 
 
-def _candidates(dense: Sequence[tuple[str, str]], gates: set[str], shapes: Shapes, shown: str) -> tuple[Candidate, ...]:
+def _candidates(
+    dense: Sequence[tuple[str, str]], gates: set[str], shapes: Shapes, shown: str
+) -> tuple[BottleneckCandidate, ...]:
     """What dense layers take and give, where every way from the photo to the output goes through."""
     # The last one's result is no bottleneck but the scores.
     tensors = dict.fromkeys([tensor for pair in dense for tensor in pair][:-1])
@@ -255,7 +257,7 @@ def _candidates(dense: Sequence[tuple[str, str]], gates: set[str], shapes: Shape
     for tensor in (*tensors, *(() if shown in tensors else (shown,))):
         length = shapes(tensor)[-1] if shapes(tensor) else None
         if length and (tensor == shown or tensor in gates):
-            found.append(Candidate(tensor, length))
+            found.append(BottleneckCandidate(tensor, length))
     return tuple(found)
 
 

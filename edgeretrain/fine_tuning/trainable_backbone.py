@@ -1,8 +1,7 @@
-"""A float32 backbone file as a network of TensorFlow's whose top layers can learn.
+"""A float32 backbone file as a TensorFlow network whose top layers are trainable.
 
-The file is all that is needed: no framework's checkpoint, no architecture in Python. So every backbone can be tuned,
-bundled, built or brought along. Batch normalisation is in inference mode by construction: the file has it folded into
-the convolutions.
+Only the file is needed: no checkpoint, no architecture in Python. So every backbone can be tuned: bundled, built, or
+the user's own. Batch normalisation is in inference mode by construction: the file has it folded into the convolutions.
 """
 
 from dataclasses import replace
@@ -20,10 +19,13 @@ from edgeretrain.tflite.graph import Graph
 from edgeretrain.tflite.quiet import quiet
 from edgeretrain.tflite.to_tensorflow import check_known, run_operators
 
+Tensor = Any
+"""A tensor or variable of TensorFlow's, which has no types."""
+
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 
 
-class Unfrozen:
+class TrainableBackbone:
     """Scaled photos, a tensor `float32 [n,S,S,3]` -> bottlenecks, `float32 [n,d]`. Can be traced.
 
     Attributes:
@@ -31,14 +33,14 @@ class Unfrozen:
         scaling: how raw RGB becomes the scaled photo.
         length: d.
         parameters: numbers in its weights.
-        variables: TensorFlow's, of what learns, from the photo to the bottleneck.
+        variables: the trainable ones, TensorFlow's, from the photo to the bottleneck.
     """
 
     def __init__(self, path: Path, layers: Layers) -> None:
         """Read a backbone that takes raw RGB, `float32 [1,S,S,3]`.
 
         Raises:
-            EdgeretrainError: it is no such file, or damaged; it has an operator that cannot be translated, fewer
+            EdgeretrainError: it is not such a file, or damaged; it has an operator that cannot be translated, fewer
                 layers, or weights that are not float32.
         """
         import tensorflow as tf
@@ -59,28 +61,28 @@ class Unfrozen:
                 f"Use --fine-tune all, or a number up to {len(own)}."
             )
         with quiet():
-            self._learnt: dict[int, Any] = {}
+            self._variables: dict[int, Tensor] = {}
             for number in own if layers == "all" else own[-layers:]:
-                self._unfreeze(number)
+                self._make_trainable(number)
             self._shapes = self._any_batch()
             self.length = int(self(tf.zeros((1, self.size, self.size, 3))).shape[1])
-        self.variables = list(self._learnt.values())
+        self.variables = list(self._variables.values())
 
-    def __call__(self, scaled: Any) -> Any:
+    def __call__(self, scaled: Tensor) -> Tensor:
         import tensorflow as tf
 
-        values = {self._photo: scaled, **self._shapes, **self._learnt}
+        values = {self._photo: scaled, **self._shapes, **self._variables}
         result = run_operators(self._graph, self._operators, values, self._output)
         return tf.reduce_mean(result, (1, 2)) if self._averaged else tf.reshape(result, (scaled.shape[0], -1))
 
-    def _unfreeze(self, number: int) -> None:
-        """Let the weights and the bias of an operator learn."""
+    def _make_trainable(self, number: int) -> None:
+        """Make the weights and the bias of an operator trainable."""
         import tensorflow as tf
 
         graph = self._graph
         operator = graph.operators[number]
         inputs = list(operator.inputs)
-        for place, index in enumerate(inputs):
+        for position, index in enumerate(inputs):
             tensor = None if index < 0 else graph.tensors[index]
             if tensor is None or tensor.constant is None or not tensor.constant.ndim:
                 continue
@@ -90,13 +92,13 @@ class Unfrozen:
                     "one with `edgeretrain backbone build`."
                 )
             # Under a number of its own: converters store equal constants, such as biases of zeros, only once.
-            inputs[place] = len(graph.tensors)
+            inputs[position] = len(graph.tensors)
             graph.tensors.append(tensor)
-            self._learnt[inputs[place]] = tf.Variable(tensor.constant)
+            self._variables[inputs[position]] = tf.Variable(tensor.constant)
         graph.operators[number] = replace(operator, inputs=tuple(inputs))
 
-    def _any_batch(self) -> dict[int, Any]:
-        """Shapes that the file's operators give to one photo, such as `[1,1,1,d]`, for any number of them."""
+    def _any_batch(self) -> dict[int, Tensor]:
+        """Shapes of reshapes for one photo, such as `[1,1,1,d]`, changed for any number of photos."""
         shapes = {}
         for operator in (self._graph.operators[number] for number in self._operators):
             output = self._graph.tensors[operator.outputs[0]]
