@@ -20,8 +20,7 @@ from edgeretrain.cli.options import parse_precisions
 from edgeretrain.evaluation.figures import won_and_lost
 from edgeretrain.evaluation.metrics import Evaluation
 from edgeretrain.fine_tuning import FineTuning
-from edgeretrain.fine_tuning_options import parse_layers
-from edgeretrain.options import Options
+from edgeretrain.options import Options, parse_layers
 from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.records.training import ModelRecord, Report
 from edgeretrain.training.retrain import retrain

@@ -7,7 +7,7 @@ import typer
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning import FineTuning
-from edgeretrain.fine_tuning_options import parse_layers, parse_names
+from edgeretrain.options import parse_layers, parse_names
 
 FineTune = Annotated[
     str | None,

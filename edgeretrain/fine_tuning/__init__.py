@@ -2,9 +2,9 @@
 
 `augmentation`, `batches`: the photos; `targets`: what the network should answer for them; `trainable_backbone`,
 `trainable_network`: what is trained; `schedule`, `training`, `checkpoint`: the training; `soup`: several trainings
-averaged; `tune`: from photos to tuned backbone files. The options are in `edgeretrain.fine_tuning_options`.
+averaged; `tune`: from photos to tuned backbone files. The options are in `edgeretrain.options`.
 """
 
-from edgeretrain.fine_tuning_options import FineTuning
+from edgeretrain.options import FineTuning
 
 __all__ = ["FineTuning"]

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from edgeretrain.data.pixels import Pixels
 from edgeretrain.fine_tuning.augmentation import apply_augmentation, sample_augmentation
-from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.softmax import Rows
+from edgeretrain.options import FineTuning
 
 _THREADS = 2
 _AHEAD = 4  # batches

@@ -14,7 +14,7 @@ import numpy as np
 from edgeretrain.fine_tuning.checkpoint import Arrays, State
 from edgeretrain.fine_tuning.trainable_network import TrainableNetwork
 from edgeretrain.fine_tuning.training import TrainingSet, ValidationMetrics, best_epoch, start, train, validate
-from edgeretrain.fine_tuning_options import FineTuning
+from edgeretrain.options import FineTuning
 from edgeretrain.records.training import EpochRecord, TrainingRecord
 
 

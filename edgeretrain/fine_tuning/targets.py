@@ -8,9 +8,9 @@ would be the label again (benchmarks/fine_tuning.md compares both).
 import numpy as np
 import numpy.typing as npt
 
-from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.logistic import Choice, choose_logistic, fit_logistic
 from edgeretrain.head.softmax import ClassWeight, Floats, Labels, Rows
+from edgeretrain.options import FineTuning
 
 FOLDS = 5
 

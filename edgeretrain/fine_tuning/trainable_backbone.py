@@ -13,8 +13,8 @@ import numpy as np
 from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.fine_tuning_options import Layers
 from edgeretrain.importers.tflite_cut import averaged_map, find_entry
+from edgeretrain.options import Layers
 from edgeretrain.tflite.graph import Graph
 from edgeretrain.tflite.quiet import quiet
 from edgeretrain.tflite.to_tensorflow import check_known, run_operators

@@ -13,10 +13,10 @@ from edgeretrain.fine_tuning.batches import epoch_batches, mixup_weights, steps_
 from edgeretrain.fine_tuning.checkpoint import State, read_state, write_state
 from edgeretrain.fine_tuning.schedule import learning_rate
 from edgeretrain.fine_tuning.trainable_network import TrainableNetwork
-from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.blend import blend, choose_blend
 from edgeretrain.head.logistic import choose_logistic
 from edgeretrain.head.softmax import ClassWeight, Floats, Head, Labels, Rows, log_loss, photo_weights
+from edgeretrain.options import FineTuning
 from edgeretrain.records.training import EpochRecord
 
 _EPOCHS_AVERAGED = 2

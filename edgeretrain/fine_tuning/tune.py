@@ -25,9 +25,8 @@ from edgeretrain.fine_tuning.targets import soft_labels, targets
 from edgeretrain.fine_tuning.trainable_backbone import TrainableBackbone
 from edgeretrain.fine_tuning.trainable_network import TrainableNetwork
 from edgeretrain.fine_tuning.training import TrainingSet
-from edgeretrain.fine_tuning_options import FineTuning
 from edgeretrain.head.softmax import Head
-from edgeretrain.options import Options
+from edgeretrain.options import FineTuning, Options
 from edgeretrain.precision import Precision
 from edgeretrain.progress import Progress
 from edgeretrain.quantization.calibration import DEFAULT_COUNT, Calibration, CalibrationCard

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgeretrain.evaluation.metrics import Evaluation
-from edgeretrain.fine_tuning_options import FineTuning
-from edgeretrain.options import Options
+from edgeretrain.options import FineTuning, Options
 from edgeretrain.precision import Precision
 from edgeretrain.records.json_form import LEFT_OUT
 

@@ -6,7 +6,7 @@ import pytest
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.fine_tuning import FineTuning
-from edgeretrain.fine_tuning_options import parse_layers
+from edgeretrain.options import parse_layers
 
 
 @pytest.mark.parametrize(

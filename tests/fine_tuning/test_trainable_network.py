@@ -10,8 +10,8 @@ from support.garden import texture
 
 from edgeretrain.fine_tuning.trainable_backbone import TrainableBackbone
 from edgeretrain.fine_tuning.trainable_network import TrainableNetwork
-from edgeretrain.fine_tuning_options import Layers
 from edgeretrain.head.softmax import Head
+from edgeretrain.options import Layers
 from edgeretrain.tflite.runtime import Network
 from fine_tuning.conftest import SIZE, SMALL_LAYERS
 
