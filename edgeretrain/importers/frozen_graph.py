@@ -9,6 +9,7 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import GraphDef
 
 # Other files that come under the name of a graph, by their first bytes: (bytes, what it is, what to do).
 _OTHERS = (
@@ -78,7 +79,7 @@ def pixels_of(cut: CutGraph, overrides: SourceOverrides, what: str) -> tuple[Sca
     raise unknown_scale(what, f"input {cut.input}")
 
 
-def read_frozen_graph(path: Path) -> Any:
+def read_frozen_graph(path: Path) -> GraphDef:
     """The `GraphDef` in a `.pb` file.
 
     Raises:
@@ -98,10 +99,10 @@ def read_frozen_graph(path: Path) -> Any:
     return _parsed(data, path)
 
 
-def _parsed(data: bytes, path: Path) -> Any:
+def _parsed(data: bytes, path: Path) -> GraphDef:
     with quiet():
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-        from tensorflow.core.framework.graph_pb2 import GraphDef
+        from tensorflow.core.framework import graph_pb2
         from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
         from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -118,7 +119,7 @@ def _parsed(data: bytes, path: Path) -> Any:
             f"{path}: is the graph of a SavedModel without its variables. Give the folder that it lies in: "
             f"{path.parent}."
         )
-    graph = read(GraphDef())
+    graph = read(graph_pb2.GraphDef())
     if graph is not None and graph.node and all(node.name and node.op for node in graph.node):
         return graph
     meta = read(MetaGraphDef())

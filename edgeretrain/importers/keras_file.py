@@ -6,7 +6,6 @@ No code of the file's runs: see `keras_config.py` for what is refused, on top of
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.backbone.source import BackboneSource, SourceCard, SourceOverrides, unknown_scale
@@ -16,10 +15,11 @@ from edgeretrain.files.describe import first_line
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.importers.keras_archive import copy_checked
-from edgeretrain.importers.keras_config import described_objects
+from edgeretrain.importers.keras_config import Config, described_objects
 from edgeretrain.importers.keras_graph import KerasGraph, find_layer, keras_graph, shape_text
 from edgeretrain.importers.keras_networks import Known, known_network, own_scaling
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import KerasModel
 
 
 def open_keras_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
@@ -38,11 +38,11 @@ def open_keras_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     graph = _traced(path, model, size)
     cut, layer = _cut(path, graph, overrides.layer, size)
     known = known_network(call.name for call in graph.calls)
-    pixels, whence = _pixels(path, cut, graph, known, overrides.scaling)
+    pixels, origin = _pixels(path, cut, graph, known, overrides.scaling)
     average = f", the average of {cut.grid[0]} x {cut.grid[1]} positions" if cut.grid is not None else ""
     notes = (
         f"Keras file, {known.name if known else f'{model.name}: no network of Keras Applications'}.",
-        f"Input: {size} pixels, values {pixels} ({whence}).",
+        f"Input: {size} pixels, values {pixels} ({origin}).",
         f"Bottleneck: {layer}, {cut.length:,} values{average}.",
     )
     card: SourceCard = {
@@ -91,7 +91,7 @@ def _no_end(path: Path, graph: KerasGraph) -> EdgeretrainError:
     return EdgeretrainError(f"{path}: {ending}. Give --layer NAME, the layer to cut it at, such as {graph.examples()}.")
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> KerasModel:
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory(prefix="edgeretrain-") as folder:
@@ -129,7 +129,7 @@ def _check_weights(path: Path, copy: Path) -> None:
         ) from error
 
 
-def _check_classes(path: Path, config: dict[str, Any]) -> None:
+def _check_classes(path: Path, config: Config) -> None:
     """Refuse by name what Keras does not know.
 
     Raises:
@@ -150,7 +150,7 @@ def _check_classes(path: Path, config: dict[str, Any]) -> None:
             )
 
 
-def _size(path: Path, model: Any, given: int | None) -> int:
+def _size(path: Path, model: KerasModel, given: int | None) -> int:
     """The side of the photo.
 
     Raises:
@@ -178,7 +178,7 @@ def _size(path: Path, model: Any, given: int | None) -> int:
     return int(height or given or 0)
 
 
-def _traced(path: Path, model: Any, size: int) -> KerasGraph:
+def _traced(path: Path, model: KerasModel, size: int) -> KerasGraph:
     try:
         with quiet():
             return keras_graph(model, size, str(path))
@@ -217,7 +217,7 @@ def _pixels(
     return known.scaling, f"as Keras' {known.name} was trained; --scale overrides it"
 
 
-def _shapes(shape: Any) -> str:
+def _shapes(shape: object) -> str:
     if isinstance(shape, tuple) and not any(isinstance(part, tuple | list) for part in shape):
         return str(list(shape[1:]))
     return "several inputs" if shape is not None else "an input of unknown shape"

@@ -65,9 +65,9 @@ def find_entry(graph: Graph, overrides: SourceOverrides) -> Entry:
     photo = _photo(graph)
     size = _size(graph, graph.tensors[photo], overrides.size)
     chain = _leading(graph, photo)
-    given, said = _given(graph, photo, chain, overrides.scaling)
+    given, origin = _given(graph, photo, chain, overrides.scaling)
     scaling = given
-    lines = [f"Input: {graph.tensors[photo].name}, {size} pixels, values {given} ({said})."]
+    lines = [f"Input: {graph.tensors[photo].name}, {size} pixels, values {given} ({origin})."]
     if np.any(chain.factor != 1) or np.any(chain.offset != 0):
         factor, offset = np.broadcast_arrays(np.asarray(given.factor), np.asarray(given.offset))
         factor, offset = factor * chain.factor, offset * chain.factor + chain.offset
@@ -179,10 +179,10 @@ def _photo(graph: Graph) -> int:
     return graph.inputs[0]
 
 
-def _size(graph: Graph, photo: Tensor, wished: int | None) -> int:
+def _size(graph: Graph, photo: Tensor, override: int | None) -> int:
     _, height, width, _ = photo.shape
     if height is None or width is None:
-        side = height or width or wished
+        side = height or width or override
         if side is None:
             raise EdgeretrainError(
                 f"{graph.path}: takes photos of any size. Say with --size which one, such as --size 224."
@@ -198,19 +198,19 @@ def _size(graph: Graph, photo: Tensor, wished: int | None) -> int:
             f"{graph.path}: takes photos of {side} x {side} pixels; at most {_LARGEST} are possible here. If that is a "
             "surprise, the file is damaged: copy or make it again."
         )
-    if wished not in (None, side):
+    if override not in (None, side):
         raise EdgeretrainError(
             f"{graph.path}: is made for photos of {side} x {side} pixels, and its shapes are fixed. Leave --size out, "
-            f"or convert the network for {wished} x {wished}."
+            f"or convert the network for {override} x {override}."
         )
     return side
 
 
-def _given(graph: Graph, photo: int, chain: _Chain, wished: Scaling | None) -> tuple[Scaling, str]:
+def _given(graph: Graph, photo: int, chain: _Chain, override: Scaling | None) -> tuple[Scaling, str]:
     """How raw RGB becomes the real numbers of the file's input, and who says so."""
     tensor = graph.tensors[photo]
-    if wished is not None:
-        return wished, "as --scale says"
+    if override is not None:
+        return override, "as --scale says"
     if tensor.dtype != "float32" and not tensor.scale:
         return Scaling.between(0, 255), f"raw RGB: its input is {tensor.dtype}"
     normalization = read_normalization(graph.metadata(METADATA_NAME) or b"")

@@ -8,7 +8,6 @@ is told.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from edgeretrain.importers.tflite_cut import Cut, Entry, averaged_map, find_cut,
 from edgeretrain.tflite.graph import Graph
 from edgeretrain.tflite.quiet import quiet
 from edgeretrain.tflite.runtime import Runner
+from edgeretrain.tflite.tensorflow_types import TfTensor
 from edgeretrain.tflite.to_tensorflow import check_known, run_operators
 
 FLOAT_TOLERANCE = 1e-4
@@ -49,7 +49,7 @@ def open_tflite_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     operators = graph.needed(end, [entry.tensor])
     check_known(graph, operators)
 
-    def network(scaled: Any) -> Any:
+    def network(scaled: TfTensor) -> TfTensor:
         return _vector(run_operators(graph, operators, {entry.tensor: scaled}, end))
 
     with quiet():
@@ -69,7 +69,7 @@ def open_tflite_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     return BackboneSource(network, entry.size, entry.scaling, graph.parameters(operators), card, tuple(lines))
 
 
-def _vector(values: Any) -> Any:
+def _vector(values: TfTensor) -> TfTensor:
     """The tensor at the cut as a bottleneck `[1,d]`: a feature map is averaged over its places."""
     import tensorflow as tf
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.cost import layer_costs
-from edgeretrain.tflite.flatbuffer import as_damaged_file, text
+from edgeretrain.tflite.flatbuffer import QuantizationT, as_damaged_file, text
 from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.package import has_card, read_package
 
@@ -68,7 +68,7 @@ def _tensor(model: Model, number: int) -> dict[str, Any]:
     }
 
 
-def _quantization(quantization: Any) -> dict[str, Any] | None:
+def _quantization(quantization: QuantizationT | None) -> dict[str, Any] | None:
     if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
         return None
     scales = [float(scale) for scale in quantization.scale]

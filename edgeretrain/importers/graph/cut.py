@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from edgeretrain.importers.graph.classifier import (
 from edgeretrain.importers.graph.image import ImageInput, compose, feed_nodes, find_image
 from edgeretrain.importers.graph.nodes import Nodes, node_of
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import GraphDef, TfTensor
 
 _POOLINGS = ("Mean", "Max", "AvgPool", "MaxPool")
 
@@ -72,7 +72,7 @@ class CutGraph:
     pooling: str | None
     dense_input: str | None
     output: str
-    network: Callable[[Any], Any]
+    network: Callable[[TfTensor], TfTensor]
     parameters: int
     fake_quantized: bool
     _nodes: Nodes
@@ -103,7 +103,7 @@ class CutGraph:
 
 
 def cut_graph(
-    graph_def: Any,
+    graph_def: GraphDef,
     overrides: SourceOverrides,
     *,
     what: str,
@@ -179,10 +179,10 @@ def _comes_from_softmax(nodes: Nodes, tensor: str) -> bool:
 
 
 def _cut(nodes: Nodes, image: ImageInput, size: int, layer: str | None, output: str) -> CutGraph:
-    wanted = [output]
+    ends = [output]
     reached = nodes.reached(image.entry)
-    order = [name for name in nodes.needed(wanted, {image.entry}) if name in reached]
-    part = nodes.part(wanted, {image.entry})
+    order = [name for name in nodes.needed(ends, {image.entry}) if name in reached]
+    part = nodes.part(ends, {image.entry})
     shapes = _shapes(nodes, part, image, size)
     computed = set(order) | {node_of(image.entry)}
     classifier = find_classifier(nodes, output, computed, shapes) if layer is None else None
@@ -215,7 +215,7 @@ def _cut(nodes: Nodes, image: ImageInput, size: int, layer: str | None, output: 
     )
 
 
-def _shapes(nodes: Nodes, part: Any, image: ImageInput, size: int) -> Shapes:
+def _shapes(nodes: Nodes, part: GraphDef, image: ImageInput, size: int) -> Shapes:
     """The shapes of a part's tensors for one photo."""
     import tensorflow as tf
 
@@ -253,12 +253,12 @@ def _candidates(
     """What dense layers take and give, where every way from the photo to the output goes through."""
     # The last one's result is no bottleneck but the scores.
     tensors = dict.fromkeys([tensor for pair in dense for tensor in pair][:-1])
-    found = []
+    candidates = []
     for tensor in (*tensors, *(() if shown in tensors else (shown,))):
         length = shapes(tensor)[-1] if shapes(tensor) else None
         if length and (tensor == shown or tensor in gates):
-            found.append(BottleneckCandidate(tensor, length))
-    return tuple(found)
+            candidates.append(BottleneckCandidate(tensor, length))
+    return tuple(candidates)
 
 
 def _last_pooling(nodes: Nodes, order: Sequence[str], gates: set[str], shapes: Shapes) -> str | None:
@@ -319,11 +319,11 @@ def _averaged(nodes: Nodes, tensor: str, computed: set[str], shapes: Shapes) -> 
     return (inputs[0], True) if whole else (tensor, False)
 
 
-def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Callable[[Any], Any]:
+def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Callable[[TfTensor], TfTensor]:
     """Scaled photo at the entry -> bottleneck."""
     part = nodes.part([source], {image.entry})
 
-    def build(scaled: Any) -> Any:
+    def build(scaled: TfTensor) -> TfTensor:
         import tensorflow as tf
 
         (values,) = tf.graph_util.import_graph_def(
@@ -333,9 +333,9 @@ def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Ca
             values = tf.cast(values, tf.float32)
         return tf.reduce_mean(values, axis=(1, 2)) if averaged else tf.reshape(values, (1, -1))
 
-    sessions: dict[tuple[int, ...], Callable[[Any], Any]] = {}
+    sessions: dict[tuple[int, ...], Callable[[TfTensor], TfTensor]] = {}
 
-    def network(scaled: Any) -> Any:
+    def network(scaled: TfTensor) -> TfTensor:
         import tensorflow as tf
 
         if not tf.executing_eagerly():
@@ -351,7 +351,7 @@ def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Ca
     return network
 
 
-def _length(nodes: Nodes, network: Callable[[Any], Any], shown: str, size: int) -> int:
+def _length(nodes: Nodes, network: Callable[[TfTensor], TfTensor], shown: str, size: int) -> int:
     """How many numbers the bottleneck holds; the network is run once for that."""
     import tensorflow as tf
 

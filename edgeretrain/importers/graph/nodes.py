@@ -10,6 +10,7 @@ import numpy.typing as npt
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.graph.arithmetic import FAKE_QUANTIZATION, check_arithmetic
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import GraphDef, NodeDef
 
 
 def node_of(tensor: str) -> str:
@@ -32,7 +33,7 @@ class Nodes:
         consumers: tensor -> names of the nodes that take it, in the file's order.
     """
 
-    def __init__(self, graph_def: Any, what: str) -> None:
+    def __init__(self, graph_def: GraphDef, what: str) -> None:
         self.what = what
         self.by_name = {node.name: node for node in graph_def.node}
         self.consumers: dict[str, list[str]] = {}
@@ -48,20 +49,20 @@ class Nodes:
         """The tensors that a node takes. What it only waits for is left out: arithmetic waits for nothing."""
         return [tensor_of(reference) for reference in self.by_name[name].input if not reference.startswith("^")]
 
-    def find(self, wanted: str, option: str) -> str:
+    def find(self, name: str, option: str) -> str:
         """A tensor that the user names, with or without `:0`.
 
         Raises:
             EdgeretrainError: there is none; the message suggests the nearest names.
         """
-        tensor = tensor_of(wanted.strip().removeprefix("^"))
+        tensor = tensor_of(name.strip().removeprefix("^"))
         if node_of(tensor) in self.by_name:
             return tensor
         names = list(self.by_name)
-        ends = [name for name in names if name.endswith("/" + node_of(tensor))]
+        ends = [known for known in names if known.endswith("/" + node_of(tensor))]
         near = [*ends, *difflib.get_close_matches(node_of(tensor), names, 3, 0.5)][:3]
         hint = f"Did you mean {' or '.join(near)}?" if near else f"The last tensors are {', '.join(names[-3:])}."
-        raise EdgeretrainError(f"{self.what}: has no tensor {wanted!r} ({option}). {hint}")
+        raise EdgeretrainError(f"{self.what}: has no tensor {name!r} ({option}). {hint}")
 
     def needed(self, tensors: Iterable[str], given: Collection[str] = ()) -> list[str]:
         """Names of the nodes that these tensors are computed from, each after its inputs.
@@ -98,22 +99,22 @@ class Nodes:
 
     def reached(self, tensor: str) -> set[str]:
         """Names of the nodes that are computed from a tensor."""
-        found: set[str] = set()
+        reached: set[str] = set()
         stack = [tensor]
         while stack:
             taken = stack.pop()
             # A node may have several outputs: what is computed from it may take any of them.
             for consumer in self.consumers.get(taken, ()):
-                if consumer not in found:
-                    found.add(consumer)
+                if consumer not in reached:
+                    reached.add(consumer)
                     stack.extend(self._taken.get(consumer, ()))
-        return found
+        return reached
 
     def taken(self, name: str) -> list[str]:
         """The tensors of a node that other nodes take."""
         return self._taken.get(name, [])
 
-    def part(self, tensors: Collection[str], given: Collection[str] = (), *, rounded: bool = False) -> Any:
+    def part(self, tensors: Collection[str], given: Collection[str] = (), *, rounded: bool = False) -> GraphDef:
         """The GraphDef of what these tensors need, made ready for inference.
 
         Args:
@@ -150,7 +151,7 @@ class Nodes:
         return EdgeretrainError(f"{self.what}: TensorFlow {what}. {advice} (TensorFlow: {reason})")
 
 
-def _add(part: Any, node: Any, rounded: bool) -> None:
+def _add(part: GraphDef, node: NodeDef, rounded: bool) -> None:
     """Add a node; what only training needed, or what TensorFlow no longer has, becomes what it means at inference."""
     from tensorflow.core.framework import types_pb2 as types
 
