@@ -44,7 +44,7 @@ class Objects:
         try:
             with quiet():
                 self._loaded = tf.saved_model.load(str(folder))
-        except Exception as error:  # TensorFlow raises whatever its loader meets
+        except Exception as error:  # TensorFlow's loader raises many types
             raise _not_loaded(what, folder, error) from error
 
     def call(self) -> Signature | None:
@@ -122,7 +122,7 @@ def freeze_function(function: TfFunction, what: str, name: str = "it") -> TfFunc
     try:
         with quiet():
             return convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    except Exception as error:  # TensorFlow raises whatever its passes meet
+    except Exception as error:  # TensorFlow's passes raise many types
         raise _not_frozen(what, name, error) from error
 
 
@@ -163,7 +163,7 @@ def _checkpoint(folder: Path, what: str) -> Callable[[str], Array]:
     try:
         with quiet():
             checkpoint = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
-    except Exception as error:  # TensorFlow raises whatever its reader meets
+    except Exception as error:  # TensorFlow's reader raises many types
         raise _not_loaded(what, folder, error) from error
 
     def value(name: str) -> Array:

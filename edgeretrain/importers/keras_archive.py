@@ -1,4 +1,4 @@
-"""A Keras file -> a copy that is safe to load: its configuration is checked first, and nothing else is taken along."""
+"""A Keras file -> a copy that is safe to load: its configuration is checked, and nothing unnecessary is copied."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _LARGEST_CONFIG = 100_000_000
 """Bytes; that of the largest network of Keras Applications has 2 million."""
 
-_WAY_OUT = "Give --from a .keras or .h5 file that `model.save(...)` wrote."
+_HINT = "Give --from a .keras or .h5 file that `model.save(...)` wrote."
 
 
 def copy_checked(path: Path, folder: Path) -> tuple[Path, Config]:
@@ -114,13 +114,13 @@ def _kind(start: bytes) -> str:
 
 
 def _not_keras(path: Path, reason: str) -> EdgeretrainError:
-    return EdgeretrainError(f"{path}: not a Keras network: {reason}. {_WAY_OUT}")
+    return EdgeretrainError(f"{path}: not a Keras network: {reason}. {_HINT}")
 
 
 def _weights_only(path: Path) -> EdgeretrainError:
     holds = weights_in(path)
     what = f"the weights of {holds}" if holds else "weights"
     return EdgeretrainError(
-        f"{path}: holds only {what}, not the network they belong to. {_WAY_OUT} Weights of a preset are used by "
+        f"{path}: holds only {what}, not the network they belong to. {_HINT} Weights of a preset are used by "
         "`edgeretrain backbone build PRESET --weights FILE`."
     )

@@ -1,7 +1,7 @@
-"""What a Keras file says it is made of, looked at before anything of it is made. No TensorFlow.
+"""Check the configuration of a Keras file before anything of it is made. No TensorFlow.
 
-Loading a network means making the classes that its configuration names. A file of a stranger's may name a class or a
-function that runs code, so whatever is not a plain layer is refused here, on top of Keras' safe mode: that one has had
+Loading a network means making the classes that its configuration names. An untrusted file may name a class or a
+function that runs code, so everything but plain layers is refused here, on top of Keras' safe mode: that one has had
 holes (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747, CVE-2025-9905), and edgeretrain runs with many versions of Keras.
 """
 

@@ -1,6 +1,6 @@
 """A Keras file, `.keras` or `.h5`, with a whole network -> a `BackboneSource`.
 
-No code of the file's runs: see `keras_config.py` for what is refused, on top of Keras' safe mode.
+No code from the file runs: see `keras_config.py` for what is refused, on top of Keras' safe mode.
 """
 
 import tempfile
@@ -28,8 +28,8 @@ def open_keras_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     Cut at the last global pooling, or at the input of its last dense layer; a feature map becomes its global average.
 
     Raises:
-        EdgeretrainError: it is no such file, holds weights only, or would run code of its own; it does not take one
-            RGB photo; its size, its scale or where to cut it cannot be told; there is no such layer.
+        EdgeretrainError: it is not such a file, holds only weights, or would run its own code; it does not take one
+            RGB photo; its size, its scale or the cut is unknown; there is no such layer.
     """
     if overrides.input is not None:
         raise EdgeretrainError(f"{path}: --input is only for graphs; the input of a Keras file is known. Leave it out.")
@@ -99,12 +99,12 @@ def _load(path: Path) -> KerasModel:
         if copy.suffix == ".keras":
             _check_weights(path, copy)
         _check_classes(path, config)
-        # Layer names must not depend on what else this process has built: the same file twice, the same bytes.
+        # Layer names must not depend on other models of this process: the same file gives the same bytes.
         tf.keras.backend.clear_session()
         try:
             with quiet():
                 return tf.keras.models.load_model(copy, compile=False, safe_mode=True)
-        except Exception as error:  # Keras raises whatever its classes raise
+        except Exception as error:  # Keras' classes raise many types
             reason = first_line(error).replace(str(copy), copy.name)
             raise EdgeretrainError(
                 f"{path}: Keras {tf.keras.__version__} cannot load it ({reason}). Save it again with this version of "
@@ -184,7 +184,7 @@ def _traced(path: Path, model: KerasModel, size: int) -> KerasGraph:
             return keras_graph(model, size, str(path))
     except EdgeretrainError:
         raise
-    except Exception as error:  # TensorFlow raises whatever its kernels raise
+    except Exception as error:  # TensorFlow's kernels raise many types
         raise EdgeretrainError(
             f"{path}: cannot take photos of {size} x {size} pixels ({first_line(error)}). Give a larger --size, or the "
             "one it was trained at."
@@ -194,10 +194,10 @@ def _traced(path: Path, model: KerasModel, size: int) -> KerasGraph:
 def _pixels(
     path: Path, cut: CutGraph, graph: KerasGraph, known: Known | None, given: Scaling | None
 ) -> tuple[Scaling, str]:
-    """How the network wants its pixels, and how that is known.
+    """The range of the pixels that the network expects, and how it is known.
 
     Raises:
-        EdgeretrainError: it cannot be told.
+        EdgeretrainError: it is not known.
     """
     if given is not None:
         return given, "from --scale"

@@ -56,7 +56,7 @@ class KerasGraph:
     calls: tuple[LayerCall, ...]
 
     def path_of(self, tensor: str) -> str:
-        """The path of the innermost layer whose output this is; the tensor's own name when it is no layer's."""
+        """The path of the innermost layer whose output this is; the tensor's own name if it is not a layer's."""
         nodes = {node.name: node for node in self.graph_def.node}
         for call in self.calls:
             output = call.output
@@ -82,7 +82,7 @@ def keras_graph(model: KerasModel, size: int, what: str) -> KerasGraph:
 
     Raises:
         EdgeretrainError: TensorFlow cannot freeze it.
-        Exception: whatever TensorFlow has against such a photo.
+        Exception: TensorFlow's, if the network cannot take such a photo.
     """
     import tensorflow as tf
 

@@ -45,9 +45,8 @@ def open_saved_model(
         hub: whether that is a TensorFlow Hub handle, so that TensorFlow Hub's conventions hold.
 
     Raises:
-        EdgeretrainError: it is no SavedModel, or a damaged one; it takes no photo, or several at a time; which
-            signature or output to take, the photo's size or scale cannot be told; it runs code of its own, or reaches
-            for files or other machines.
+        EdgeretrainError: it is not a SavedModel, or damaged; it takes no photo, or several at a time; the signature,
+            the output, the photo's size or scale is unknown; it runs its own code, or accesses files or other machines.
     """
     folder = _saved_model_folder(path)
     what = address or str(path)
@@ -119,7 +118,7 @@ def _saved_model_folder(path: Path) -> Path:
     """The folder with the graph: the given one, or the only one right in it, as in Teachable Machine's export.
 
     Raises:
-        EdgeretrainError: there is none; the message says what the folder holds instead.
+        EdgeretrainError: there is no such folder; the message says what it holds instead.
     """
     if (path / GRAPH).is_file():
         return path
@@ -147,10 +146,10 @@ def _what_else(path: Path) -> str:
 
 
 def _pixels(cut: CutGraph, graph_def: GraphDef, given: Scaling | None, kind: str, what: str) -> tuple[Scaling, str]:
-    """How the network wants its pixels, and who says so.
+    """The range of the pixels that the network expects, and how it is known.
 
     Raises:
-        EdgeretrainError: nobody does.
+        EdgeretrainError: it is not known.
     """
     if given is not None:
         return given, "from --scale"

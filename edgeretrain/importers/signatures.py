@@ -1,4 +1,4 @@
-"""What a SavedModel says of itself: its graph, its signatures, and what TensorFlow Hub attached. Nothing of it runs."""
+"""Read a SavedModel without running it: its graph, its signatures, and what TensorFlow Hub attached."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ class Signature:
         name: as the SavedModel has it.
         photo: the tensor of the graph that takes the photo.
         batch: how many photos at a time; None: any number.
-        side: of the photo, pixels; None: any, as far as the signature says.
+        side: of the photo, pixels; None: any, by the signature.
         outputs: name -> tensor of the graph, sorted by name.
     """
 
@@ -40,7 +40,7 @@ def read_graph(folder: Path, what: str) -> MetaGraphDef:
     """The `MetaGraphDef` for inference in a SavedModel's folder: of the tag `serve`, or of a hub module, of no tag.
 
     Raises:
-        EdgeretrainError: there is no SavedModel, it is damaged, or which of its graphs to take cannot be told.
+        EdgeretrainError: there is no SavedModel, it is damaged, or it has several graphs to choose from.
     """
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorflow.core.protobuf import saved_model_pb2
@@ -101,7 +101,7 @@ def choose_signature(
         The signature; the output if one is named; what else `layer` names: a tensor, or an output of the call.
 
     Raises:
-        EdgeretrainError: several signatures, and nothing tells which.
+        EdgeretrainError: there are several signatures, and none is preferred.
     """
     if layer is not None:
         name, _, output = layer.partition(":")
@@ -175,7 +175,7 @@ def check_named(
     """Check that what --layer names is a tensor, when it looks like the name of a signature or an output.
 
     Raises:
-        EdgeretrainError: it is none of the three; the message suggests.
+        EdgeretrainError: it is not one of the three; the message suggests similar names.
     """
     if any(node.name == layer.partition(":")[0] for node in graph_def.node):
         return

@@ -14,7 +14,7 @@ only when they run have no figure (None), not 0.
 Parameters: elements of constant tensors that layers compute with: weights and biases of the operators above, and
 float or quantized constants of more than one element of any other (slopes of PRELU, batch normalisation that was not
 folded into a convolution, tables of embeddings). Shapes, axes, paddings, quantization parameters and single numbers
-(such as the scale of the pixels) are none. A tensor that several layers share counts once, in the first of them; a
+(such as the scale of the pixels) do not count. A tensor that several layers share counts once, in the first of them; a
 converter lets layers share whatever constants are equal, such as the zero biases of convolutions without one.
 
 A converter folds batch normalisation: its four numbers a channel become the channel's one bias, so a file has fewer

@@ -53,7 +53,7 @@ def read_model(source: Path | bytes) -> ModelT:
     """A file's `ModelT`: version, operator codes, subgraphs, buffers (NumPy uint8 arrays), metadata.
 
     Raises:
-        EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
+        EdgeretrainError: the file cannot be read, is not a TFLite model, or is damaged.
     """
     if isinstance(source, bytes):
         data = source

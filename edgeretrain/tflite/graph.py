@@ -77,7 +77,7 @@ class Graph:
         """Read a file.
 
         Raises:
-            EdgeretrainError: it cannot be read, is no TFLite model, is damaged, or its weights are packed in a way
+            EdgeretrainError: it cannot be read, is not a TFLite model, is damaged, or its weights are packed in a way
                 that is not supported.
         """
         self.path = path

@@ -24,7 +24,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
         file carries none.
 
     Raises:
-        EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
+        EdgeretrainError: the file cannot be read, is not a TFLite model, or is damaged.
     """
     model = Model.read(path)
     with as_damaged_file(path):

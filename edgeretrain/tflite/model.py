@@ -53,7 +53,7 @@ class Model:
         """A file, or its bytes.
 
         Raises:
-            EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
+            EdgeretrainError: the file cannot be read, is not a TFLite model, or is damaged.
         """
         tree = read_model(source)
         name = str(source) if isinstance(source, Path) else "The model"

@@ -42,17 +42,17 @@ class CutGraph:
     Attributes:
         input: the tensor that a user of the graph feeds with photos.
         size: side of the photo, pixels.
-        pixels: what `input` wants its pixels to be, as far as the graph and its names tell; else None.
-        pixels_by: who says so; "" when nobody does.
+        pixels: the range of the pixels that `input` expects, by the graph and its names; None: not known.
+        pixels_by: how that is known; "" if it is not.
         layer: the tensor of the bottleneck.
         length: d, how many numbers the bottleneck holds.
         grid: height and width of the feature map that `layer` is, which is averaged; None when it is a vector.
         candidates: tensors that could be the bottleneck, from the photo to the output.
-        classifier: what the graph does with the bottleneck to the end; None when that is no dense layer, or when the
-            bottleneck was named.
-        pooling: what the last pooling of a whole feature map gives, where every way from the photo to the output goes
-            through.
-        dense_input: what the last dense layer takes where every way goes through, whatever follows it.
+        classifier: the dense layers from the bottleneck to the end; None if there are none, or if the bottleneck was
+            named.
+        pooling: the output of the last pooling of a whole feature map that all paths from the photo to the output
+            pass.
+        dense_input: the input of the last dense layer that all paths pass, whatever follows it.
         output: the tensor at the end.
         network: the photo at `entry`, `float32 [1,S,S,3]` -> bottleneck `[1,d]`; can be traced. `entry` is `input`
             behind the scaling that the graph itself does: `scaling` puts the two together.
@@ -119,14 +119,14 @@ def cut_graph(
 
     Args:
         graph_def: a `GraphDef`, frozen: no variables. It is data; see `arithmetic.py` for what is let through.
-        overrides: what the user says. What is not said is read from the graph.
+        overrides: the user's options. The rest is read from the graph.
         what: the file's name, for messages.
-        input: the tensor that takes the photo, when the caller knows it; the user's word goes first.
+        input: the tensor that takes the photo, if the caller knows it; the user's option comes first.
         output: the tensor at the end, when the caller knows it.
         side: of the photos that `input` takes, pixels, when the caller knows it.
 
     Raises:
-        EdgeretrainError: there is no image input, or several; where to cut or the photo's size cannot be told; a
+        EdgeretrainError: there is no image input, or several; the cut or the photo's size is unknown; a
             tensor does not exist; the graph is not frozen, is rewritten to 8 bits, or does more than arithmetic.
     """
     nodes = Nodes(graph_def, what)
@@ -250,8 +250,8 @@ def _refused_by_tensorflow(nodes: Nodes, image: ImageInput, size: int, error: Ex
 def _candidates(
     dense: Sequence[tuple[str, str]], gates: set[str], shapes: Shapes, shown: str
 ) -> tuple[BottleneckCandidate, ...]:
-    """What dense layers take and give, where every way from the photo to the output goes through."""
-    # The last one's result is no bottleneck but the scores.
+    """Inputs and outputs of dense layers that all paths from the photo to the output pass."""
+    # The last one's result is not a bottleneck but the scores.
     tensors = dict.fromkeys([tensor for pair in dense for tensor in pair][:-1])
     candidates = []
     for tensor in (*tensors, *(() if shown in tensors else (shown,))):
@@ -280,7 +280,7 @@ def _grid(shape: Sequence[int | None]) -> tuple[int, int] | None:
 
 
 def _gates(nodes: Nodes, entry: str, order: Sequence[str]) -> set[str]:
-    """The tensors that every way from the photo to the output goes through: those that no edge leads past.
+    """The tensors that all paths from the photo to the output pass.
 
     Args:
         order: the nodes between the two, each after its inputs.

@@ -1,4 +1,4 @@
-"""Where a photo enters a graph, and what the graph and its names say of the pixels."""
+"""Where a photo enters a graph, and the range of its pixels by the graph and its names."""
 
 import re
 from dataclasses import dataclass
@@ -38,10 +38,10 @@ class ImageInput:
     Attributes:
         tensor: takes the photo, scaled as `pixels` says.
         entry: the same photo behind the graph's own scaling.
-        size: side of the photo as the graph says it, pixels, or None.
+        size: side of the photo in the graph, pixels, or None.
         own: what the graph itself does to the pixels between `tensor` and `entry`.
-        pixels: what `tensor` wants its pixels to be, as far as it can be told.
-        by: who says so; "" when nobody does.
+        pixels: the range of the pixels that `tensor` expects; None: not known.
+        by: how that is known; "" if it is not.
     """
 
     tensor: str
@@ -164,9 +164,9 @@ def _takes_raw(feed: NodeDef) -> bool:
 
 
 def _infer_pixel_range(nodes: Nodes, own: Scaling) -> tuple[Scaling | None, str]:
-    """What the pixels should be, told from what the graph does to them, or else from its names."""
+    """The expected range of the pixels, inferred from what the graph does to them, or else from its names."""
     if own != RAW:
-        # A network sees about -3 to 3. What makes that of the pixels says what they are.
+        # Networks expect about -3 to 3. The scaling that leads there shows the range of the pixels.
         means = [-offset / factor for factor, offset in zip(own.factor, own.offset, strict=True)]
         if max(own.factor) < 0.05 or max(means) > 2:
             return RAW, "the graph scales raw pixels"

@@ -1,4 +1,4 @@
-"""A GraphDef as nodes that know their neighbours; parts of it taken out as GraphDefs of their own."""
+"""A GraphDef as linked nodes; parts of it as separate GraphDefs."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -46,7 +46,7 @@ class Nodes:
         self._versions = graph_def.versions
 
     def inputs(self, name: str) -> list[str]:
-        """The tensors that a node takes. What it only waits for is left out: arithmetic waits for nothing."""
+        """The tensors that a node takes, without control inputs: arithmetic does not need them."""
         return [tensor_of(reference) for reference in self.by_name[name].input if not reference.startswith("^")]
 
     def find(self, name: str, option: str) -> str:
@@ -134,7 +134,7 @@ class Nodes:
         return part
 
     def value(self, tensor: str) -> npt.NDArray[Any]:
-        """What a tensor that needs no input holds."""
+        """The value of a tensor that depends on no input."""
         import tensorflow as tf
 
         try:
@@ -146,7 +146,7 @@ class Nodes:
             raise self.refused(f"cannot compute {tensor}", error) from None
 
     def refused(self, what: str, error: Exception, advice: str = "Copy or make it again.") -> EdgeretrainError:
-        """What TensorFlow raised, in one line."""
+        """The error for an exception of TensorFlow's, with its first line."""
         reason = str(getattr(error, "message", error)).strip().split("\n")[0][:200]
         return EdgeretrainError(f"{self.what}: TensorFlow {what}. {advice} (TensorFlow: {reason})")
 
