@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.describe import first_line
 from edgeretrain.importers.operations import check_operations
 from edgeretrain.importers.signatures import CALL, Signature, batch_and_side
+from edgeretrain.tflite.quantized import Array
 from edgeretrain.tflite.quiet import quiet
 from edgeretrain.tflite.tensorflow_types import GraphDef, MetaGraphDef, NodeDef, TfFunction, TfTensor
-
-Array = npt.NDArray[Any]
 
 
 class Objects:
