@@ -22,10 +22,7 @@ from edgeretrain.quantization.calibration import Calibration, calibration_from
 from edgeretrain.quantization.convert import convert, freeze
 from edgeretrain.quantization.int8_correction import refine
 from edgeretrain.tflite.quiet import quiet
-
-KerasModel = Any
-Tensor = Any
-"""TensorFlow's, which has no types."""
+from edgeretrain.tflite.tensorflow_types import KerasModel, TfTensor
 
 BOTTLENECK_TOLERANCE = 1e-4
 """The largest allowed error of a float32 backbone against TensorFlow, relative to the largest bottleneck value."""
@@ -73,7 +70,7 @@ def preset_source(preset: Preset, model: KerasModel, weights: WeightsCard) -> Ba
         weights: for the card.
     """
 
-    def network(scaled: Tensor) -> Tensor:
+    def network(scaled: TfTensor) -> TfTensor:
         return model(scaled, training=False)
 
     card: SourceCard = {"architecture": preset.architecture, "alpha": preset.alpha, "weights": weights}

@@ -1,6 +1,6 @@
 """The families of networks that the presets belong to, one record each.
 
-Names, published figures, weight files, Keras' constructor and colours in a chart are here and nowhere else: a new
+Names, published figures, weight files, Keras' constructor and chart colours are only here: a new
 preset of a family is a line of its `table`, a new family is a record in FAMILIES.
 
 MACs, parameters and ImageNet top-1 are the published ones, for the whole 1001-class network at that resolution:
@@ -34,7 +34,7 @@ class Family:
         constructor: its name in `tf.keras.applications`.
         scalable: there are several widths and resolutions: they are part of a preset's name, and the constructor takes
             the width as `alpha`. A family that is not scalable has one preset, of the family's name.
-        small: meant for phones and boards; a sweep tries these when it is not told which.
+        small: meant for phones and boards; a sweep tries these by default.
         scale: what the networks want their pixels to be, as `--scale` takes it (`preprocess_input` of Keras).
         features: length of the bottleneck at width 1.
         narrow_features: whether the bottleneck is shorter at widths below 1.
@@ -42,7 +42,7 @@ class Family:
         layer_filters: filters of that layer at width 1; 0: the family is not scalable.
         weights: weight file without the ImageNet classifier, below KERAS_URL. `{alpha}` stands for the width,
             `{digits}` for its first two digits (`0.75`: `7_5`), `{resolution}` for the side of the photo in pixels.
-        weights_with_classifier: the same with the classifier; "": its class scores are no bottleneck here.
+        weights_with_classifier: the same with the classifier; "": its class scores cannot be a bottleneck here.
         md5: of the weight file, where Keras names it and there is one file only.
         table: the presets, a line each: alpha, resolution, MACs (millions), parameters (millions), top-1 (percent).
         source, licence, copyright: of the weights, for backbones' cards.

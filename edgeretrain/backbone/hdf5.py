@@ -35,6 +35,6 @@ def require_self_contained(path: Path, file: Any) -> None:
 
     if name := file.visititems_links(linked) or file.visititems(stored):
         raise EdgeretrainError(
-            f"{path}: its {name} is to be read from another file on this machine, so it was not loaded: edgeretrain "
-            "reads no file but the one it is given. Keras writes no such file; get it anew from where it was made."
+            f"{path}: its {name} would be read from another file on this machine, so it was not loaded: edgeretrain "
+            "only reads the file it is given. Keras does not write such files; get it again from its source."
         )

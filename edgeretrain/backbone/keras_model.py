@@ -11,9 +11,8 @@ from edgeretrain.backbone.presets import PRESETS, Preset
 from edgeretrain.backbone.weights import weights_file
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.describe import first_line
-
-KerasModel = Any
-"""Keras has no types."""
+from edgeretrain.quantization.layers import Floats
+from edgeretrain.tflite.tensorflow_types import KerasLayer, KerasModel
 
 
 def keras_model(preset: Preset) -> KerasModel:
@@ -73,7 +72,7 @@ def randomize(model: KerasModel, seed: int) -> None:
             layer.set_weights([_random_like(layer, value, rng) for value in values])
 
 
-def _random_like(layer: Any, value: Any, rng: np.random.Generator) -> Any:
+def _random_like(layer: KerasLayer, value: Floats, rng: np.random.Generator) -> Floats:
     if value.ndim > 1:  # He's initialisation: He et al., arXiv:1502.01852
         fan_in = value[..., 0].size if "depthwise" not in layer.name else value[..., 0, 0].size
         return rng.normal(0, np.sqrt(2 / fan_in), value.shape).astype(np.float32)

@@ -7,9 +7,7 @@ from typing import Any, TypedDict
 from edgeretrain.backbone.weights import WeightsCard
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
-
-Tensor = Any
-"""TensorFlow's, which has no types."""
+from edgeretrain.tflite.tensorflow_types import TfTensor
 
 
 class SourceCard(TypedDict, total=False):
@@ -44,7 +42,7 @@ class BackboneSource:
         notes: lines for the user: what was read from the source, such as the tensor where it was cut.
     """
 
-    network: Callable[[Tensor], Tensor]
+    network: Callable[[TfTensor], TfTensor]
     size: int
     scaling: Scaling
     parameters: int

@@ -41,7 +41,7 @@ class Dataset:
 
     @cached_property
     def _positions(self) -> dict[tuple[str, str], int]:
-        # Not by name alone: names that are no UTF-8 may be shown alike.
+        # Not by name alone: different names that are not valid UTF-8 may look the same.
         return {(photo.name, photo.digest): row for row, photo in enumerate(self.photos)}
 
 

@@ -24,7 +24,7 @@ def open_failure(error: Exception) -> str:
 def one_line(text: str) -> str:
     """The text without control characters: a name can neither break a line nor disturb a terminal.
 
-    They, and bytes of a file name that are no Unicode, are written as `\\x1b`, `\\u202e`, `\\udc80`.
+    They, and bytes of a file name that are not Unicode, are written as `\\x1b`, `\\u202e`, `\\udc80`.
     """
     return "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in text)
 

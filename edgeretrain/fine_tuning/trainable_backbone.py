@@ -6,7 +6,6 @@ the user's own. Batch normalisation is in inference mode by construction: the fi
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +16,8 @@ from edgeretrain.importers.tflite_cut import averaged_map, find_entry
 from edgeretrain.options import Layers
 from edgeretrain.tflite.graph import Graph
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import TfTensor
 from edgeretrain.tflite.to_tensorflow import check_known, run_operators
-
-Tensor = Any
-"""A tensor or variable of TensorFlow's, which has no types."""
 
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 
@@ -61,14 +58,14 @@ class TrainableBackbone:
                 f"Use --fine-tune all, or a number up to {len(own)}."
             )
         with quiet():
-            self._variables: dict[int, Tensor] = {}
+            self._variables: dict[int, TfTensor] = {}
             for number in own if layers == "all" else own[-layers:]:
                 self._make_trainable(number)
             self._shapes = self._any_batch()
             self.length = int(self(tf.zeros((1, self.size, self.size, 3))).shape[1])
         self.variables = list(self._variables.values())
 
-    def __call__(self, scaled: Tensor) -> Tensor:
+    def __call__(self, scaled: TfTensor) -> TfTensor:
         import tensorflow as tf
 
         values = {self._photo: scaled, **self._shapes, **self._variables}
@@ -97,7 +94,7 @@ class TrainableBackbone:
             self._variables[inputs[position]] = tf.Variable(tensor.constant)
         graph.operators[number] = replace(operator, inputs=tuple(inputs))
 
-    def _any_batch(self) -> dict[int, Tensor]:
+    def _any_batch(self) -> dict[int, TfTensor]:
         """Shapes of reshapes for one photo, such as `[1,1,1,d]`, changed for any number of photos."""
         shapes = {}
         for operator in (self._graph.operators[number] for number in self._operators):

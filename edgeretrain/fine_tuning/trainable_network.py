@@ -1,16 +1,13 @@
 """A backbone with a head, both trainable. Needs TensorFlow."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.data.pixels import Pixels
+from edgeretrain.fine_tuning.checkpoint import Arrays
 from edgeretrain.fine_tuning.trainable_backbone import TrainableBackbone
 from edgeretrain.head.softmax import Floats, Head, Rows
-
-Tensor = Any
-"""A tensor of TensorFlow's, which has no types."""
+from edgeretrain.tflite.tensorflow_types import TfTensor
 
 _BATCH = 32  # photos in a forward pass
 
@@ -97,11 +94,11 @@ class TrainableNetwork:
         return float(self._step(photos, targets, weights, np.float32(rate), np.float32(mixup_lambda)))
 
     def _train_step(
-        self, photos: Tensor, targets: Tensor, weights: Tensor, rate: Tensor, mixup_lambda: Tensor
-    ) -> Tensor:
+        self, photos: TfTensor, targets: TfTensor, weights: TfTensor, rate: TfTensor, mixup_lambda: TfTensor
+    ) -> TfTensor:
         import tensorflow as tf
 
-        def mixed(values: Tensor) -> Tensor:
+        def mixed(values: TfTensor) -> TfTensor:
             return mixup_lambda * values + (1 - mixup_lambda) * tf.roll(values, 1, axis=0)
 
         with tf.GradientTape() as tape:
@@ -117,29 +114,29 @@ class TrainableNetwork:
             average.assign_add(new_weight * (variable - average))
         return loss
 
-    def weights(self) -> list[npt.NDArray[Any]]:
+    def weights(self) -> Arrays:
         """The trainable weights: those of the backbone, then those of the head."""
         return [variable.numpy() for variable in self._trainable]
 
-    def set_weights(self, values: list[npt.NDArray[Any]]) -> None:
+    def set_weights(self, values: Arrays) -> None:
         """Set the trainable weights, as `weights` returns them."""
         for variable, value in zip(self._trainable, values, strict=True):
             variable.assign(value)
 
-    def average(self) -> list[npt.NDArray[Any]]:
+    def average(self) -> Arrays:
         """The moving average of `weights` over the last steps."""
         return [variable.numpy() for variable in self._average]
 
-    def optimizer_state(self) -> list[npt.NDArray[Any]]:
+    def optimizer_state(self) -> Arrays:
         """The optimizer's variables, then the moving average of the weights."""
         return [variable.numpy() for variable in (*self._optimizer.variables, *self._average)]
 
-    def set_optimizer_state(self, values: list[npt.NDArray[Any]]) -> None:
+    def set_optimizer_state(self, values: Arrays) -> None:
         """Set what `optimizer_state` returned."""
         for variable, value in zip((*self._optimizer.variables, *self._average), values, strict=True):
             variable.assign(value)
 
-    def _scaled(self, photos: Tensor) -> Tensor:
+    def _scaled(self, photos: TfTensor) -> TfTensor:
         import tensorflow as tf
 
         return self.backbone.scaling.of_tensor(tf.cast(photos, tf.float32))

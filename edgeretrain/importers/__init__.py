@@ -1,1 +1,1 @@
-"""Networks of other people's -> backbones, and finished classifiers -> models. Needs TensorFlow."""
+"""Other networks -> backbones, and finished classifiers -> models. Needs TensorFlow."""

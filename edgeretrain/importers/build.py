@@ -1,4 +1,4 @@
-"""A network from anywhere -> backbones under a name of the user's own."""
+"""A network from any source -> backbones under the user's own name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,17 +27,17 @@ def build_from_source(
     """Make backbones from any source, `<name>.<precision>.tflite` with cards, in the folder `out`.
 
     Args:
-        name: of the backbone; no preset's.
+        name: of the backbone; not a preset's.
         source: see `open_source`.
-        overrides: what the user says of the source.
+        overrides: the user's options for the source.
         calibration: a folder of photos for int8; None: the default photographs (see `calibration.py`).
 
     Returns:
-        The backbones, and what was found in the source, in lines for the user.
+        The backbones, and notes for the user on what was read from the source.
 
     Raises:
         EdgeretrainError: see `open_source`; TensorFlow is missing; the name cannot be used; no calibration photos; a
-            file that was made does not keep its contract (it is not written then).
+            converted file breaks its contract (it is not written then).
     """
     check_own_name(name)
     progress(building_step(name), 0, len(precisions) + 1)

@@ -1,4 +1,4 @@
-"""A finished classifier of retrain.py or TensorFlow for Poets -> model files of ours, with the same scores."""
+"""A finished classifier of retrain.py or TensorFlow for Poets -> our model files, with the same scores."""
 
 import re
 import tempfile
@@ -37,7 +37,7 @@ _CHECKED = 16
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """A model file that was written, beside the graph that it comes from, on the same photos.
+    """A model file that was written, compared with its graph on the same photos.
 
     Attributes:
         photos: how many.
@@ -55,7 +55,7 @@ class ImportedModel:
 
 @dataclass(frozen=True)
 class Import:
-    """What was notes in a graph, in lines for the user, its labels, and the models that were written."""
+    """The result of an import: notes for the user on the graph, its labels, and the models that were written."""
 
     notes: tuple[str, ...]
     labels: tuple[str, ...]
@@ -82,7 +82,7 @@ class _ImportedGraph:
     card: dict[str, Any]
 
     def scores(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """What the graph says of photos `uint8 [n,S,S,3]`, run by TensorFlow as it is: `[n,k]`."""
+        """The scores of the uncut graph, run by TensorFlow, for photos `uint8 [n,S,S,3]`: `[n,k]`."""
         return self.cut.run(self.cut.output, self.pixels(photos)).reshape(len(photos), -1)
 
 
@@ -147,7 +147,7 @@ def import_graph(
 
 
 def read_labels(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The labels of a file, one a line, and what was done to them, in lines for the user.
+    """The labels of a file, one per line, and notes for the user on what was done to them.
 
     Numbers in front that only count the lines (`0 daisy`, `1 roses`, as Teachable Machine writes them) are taken off.
 
@@ -162,7 +162,7 @@ def read_labels(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         ) from None
     except UnicodeDecodeError:
         raise EdgeretrainError(
-            f"{path}: is no text in UTF-8. Give --labels the file of labels that retrain.py wrote beside the graph."
+            f"{path}: is not UTF-8 text. Give --labels the file of labels that retrain.py wrote beside the graph."
         ) from None
     lines = [line.strip() for line in text.rstrip().split("\n")]
     for number, line in enumerate(lines, start=1):
@@ -173,10 +173,10 @@ def read_labels(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     counted = [re.fullmatch(rf"{number}[ :\t]\s*(\S.*)", line) for number, line in enumerate(lines)]
     if all(counted):
         lines = [match[1] for match in counted if match]
-        notes = (f"Labels: the numbers in front are taken off, as in {lines[0]!r}.",)
+        notes = (f"Labels: the numbers at the start of the lines are removed, as in {lines[0]!r}.",)
     twice = sorted({line for line in lines if lines.count(line) > 1})
     if twice:
-        raise EdgeretrainError(f"{path}: the label {twice[0]!r} is there twice. Give every class a name of its own.")
+        raise EdgeretrainError(f"{path}: the label {twice[0]!r} appears twice. Give every class its own name.")
     return tuple(lines), notes
 
 

@@ -10,17 +10,21 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.describe import first_line
 from edgeretrain.importers.operations import check_operations
 from edgeretrain.importers.signatures import CALL, Signature, batch_and_side
+from edgeretrain.tflite.quantized import Array
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import GraphDef, MetaGraphDef, NodeDef, TfFunction, TfTensor
 
 
 class Objects:
     """A SavedModel of TensorFlow 2, loaded."""
 
-    def __init__(self, folder: Path, graph: Any, what: str) -> None:
+    def __init__(self, folder: Path, graph: MetaGraphDef, what: str) -> None:
         """Check its operations, then load it.
 
         Args:
@@ -38,7 +42,7 @@ class Objects:
         try:
             with quiet():
                 self._loaded = tf.saved_model.load(str(folder))
-        except Exception as error:  # TensorFlow raises whatever its loader meets
+        except Exception as error:  # TensorFlow's loader raises many types
             raise _not_loaded(what, folder, error) from error
 
     def call(self) -> Signature | None:
@@ -52,7 +56,7 @@ class Objects:
         parts = ("trainable_variables", "regularization_losses")
         return bool(self._photos()) and all(hasattr(self._loaded, part) for part in parts)
 
-    def frozen(self, name: str) -> tuple[Any, Signature]:
+    def frozen(self, name: str) -> tuple[GraphDef, Signature]:
         """A signature, or the call, as a `GraphDef`; and the signature with the tensors of that graph.
 
         Raises:
@@ -84,7 +88,7 @@ class Objects:
                 specs.append(images[0])
         return sorted(specs, key=lambda spec: sum(side is not None for side in spec.shape))
 
-    def _traced_call(self) -> Any:
+    def _traced_call(self) -> TfFunction:
         """The call for inference, traced as a function of the photo alone."""
         import tensorflow as tf
 
@@ -92,7 +96,7 @@ class Objects:
         failed: list[Exception] = []
         for options in ({"training": False}, {}):
 
-            def call(photo: Any, options: dict[str, Any] = options) -> dict[str, Any]:
+            def call(photo: TfTensor, options: dict[str, bool] = options) -> dict[str, TfTensor]:
                 return _named(self._loaded(photo, **options))
 
             try:
@@ -102,7 +106,7 @@ class Objects:
         raise failed[-1]
 
 
-def freeze_function(function: Any, what: str, name: str = "it") -> Any:
+def freeze_function(function: TfFunction, what: str, name: str = "it") -> TfFunction:
     """A traced function (`ConcreteFunction`) with its variables put in as constants and its calls put in their places.
 
     Args:
@@ -116,11 +120,11 @@ def freeze_function(function: Any, what: str, name: str = "it") -> Any:
     try:
         with quiet():
             return convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    except Exception as error:  # TensorFlow raises whatever its passes meet
+    except Exception as error:  # TensorFlow's passes raise many types
         raise _not_frozen(what, name, error) from error
 
 
-def freeze_session_graph(folder: Path, graph: Any, tensors: Iterable[str], what: str) -> Any:
+def freeze_session_graph(folder: Path, graph: MetaGraphDef, tensors: Iterable[str], what: str) -> GraphDef:
     """The `GraphDef` of a TF1 SavedModel, its variables read from its checkpoint. Nothing of it runs.
 
     Args:
@@ -150,17 +154,17 @@ def freeze_session_graph(folder: Path, graph: Any, tensors: Iterable[str], what:
     return frozen
 
 
-def _checkpoint(folder: Path, what: str) -> Callable[[str], Any]:
+def _checkpoint(folder: Path, what: str) -> Callable[[str], Array]:
     """The values of a SavedModel's variables, by name."""
     import tensorflow as tf
 
     try:
         with quiet():
             checkpoint = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
-    except Exception as error:  # TensorFlow raises whatever its reader meets
+    except Exception as error:  # TensorFlow's reader raises many types
         raise _not_loaded(what, folder, error) from error
 
-    def value(name: str) -> Any:
+    def value(name: str) -> Array:
         if not checkpoint.has_tensor(name):
             raise EdgeretrainError(
                 f"{what}: its variables hold no {name}, which the graph needs: graph and variables do not "
@@ -168,14 +172,14 @@ def _checkpoint(folder: Path, what: str) -> Callable[[str], Any]:
             )
         try:
             with quiet():
-                return checkpoint.get_tensor(name)
+                return np.asarray(checkpoint.get_tensor(name))
         except Exception as error:  # as above
             raise _not_loaded(what, folder, error) from error
 
     return value
 
 
-def _become_constant(node: Any, value: Any) -> None:
+def _become_constant(node: NodeDef, value: Array) -> None:
     import tensorflow as tf
 
     node.op = "Const"
@@ -185,23 +189,23 @@ def _become_constant(node: Any, value: Any) -> None:
     node.attr["dtype"].type = node.attr["value"].tensor.dtype
 
 
-def _needed(nodes: dict[str, Any], tensors: Iterable[str]) -> list[str]:
+def _needed(nodes: dict[str, NodeDef], tensors: Iterable[str]) -> list[str]:
     """Names of the nodes that tensors are computed from."""
-    found: dict[str, None] = {}
+    needed: dict[str, None] = {}
     stack = [_node(tensor) for tensor in tensors]
     while stack:
         name = stack.pop()
-        if name in nodes and name not in found:
-            found[name] = None
+        if name in nodes and name not in needed:
+            needed[name] = None
             stack.extend(_node(reference) for reference in nodes[name].input)
-    return list(found)
+    return list(needed)
 
 
 def _node(reference: str) -> str:
     return reference.removeprefix("^").partition(":")[0]
 
 
-def _check_functions(graph: Any, what: str) -> None:
+def _check_functions(graph: MetaGraphDef, what: str) -> None:
     """Look at all operations of a TF2 SavedModel. Those of its saver, which no object refers to, are never run."""
     library = {function.signature.name: function for function in graph.graph_def.library.function}
     reached: set[str] = set()
@@ -216,7 +220,7 @@ def _check_functions(graph: Any, what: str) -> None:
     check_operations(graph.graph_def.node, what, saver=True)
 
 
-def _called(node: Any) -> Iterable[str]:
+def _called(node: NodeDef) -> Iterable[str]:
     """Names of the functions that a node calls."""
     for attribute in node.attr.values():
         if attribute.HasField("func"):
@@ -224,7 +228,7 @@ def _called(node: Any) -> Iterable[str]:
         yield from (function.name for function in attribute.list.func)
 
 
-def _check_variables(folder: Path, graph: Any, what: str) -> None:
+def _check_variables(folder: Path, graph: MetaGraphDef, what: str) -> None:
     has_variables = any(node.HasField("variable") for node in graph.object_graph_def.nodes)
     if has_variables and not (folder / "variables" / "variables.index").is_file():
         raise _not_loaded(what, folder, FileNotFoundError())
@@ -249,7 +253,7 @@ def _not_frozen(what: str, name: str, error: Exception) -> EdgeretrainError:
     )
 
 
-def _named(result: Any) -> dict[str, Any]:
+def _named(result: Any) -> dict[str, TfTensor]:
     """The tensors that a call gives, by name; those without a name are called by their place."""
     import tensorflow as tf
 

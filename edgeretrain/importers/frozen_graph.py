@@ -1,4 +1,4 @@
-"""Frozen TensorFlow 1 graphs (`.pb`): what retrain.py, TensorFlow for Poets and slim's freeze_graph leave behind."""
+"""Frozen TensorFlow 1 graphs (`.pb`): the output of retrain.py, TensorFlow for Poets and slim's freeze_graph."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import GraphDef
 
-# Other files that come under the name of a graph, by their first bytes: (bytes, what it is, what to do).
+# Other files that are sometimes named .pb, by their first bytes: (bytes, what it is, what to do).
 _OTHERS = (
     (b"\x89HDF", "a Keras file (HDF5)", "Name it .h5"),
     (b"PK\x03\x04", "an archive, such as a .keras file", "Name it as what it is, or unpack it"),
@@ -25,7 +26,7 @@ def open_frozen_graph(path: Path, overrides: SourceOverrides) -> BackboneSource:
     """Open a frozen graph as the source of a backbone.
 
     Raises:
-        EdgeretrainError: it is no frozen graph, or is damaged; see `cut_graph`; nothing tells how it wants its pixels.
+        EdgeretrainError: it is not a frozen graph, or damaged; see `cut_graph`; the range of its pixels is unknown.
     """
     cut = cut_graph(read_frozen_graph(path), overrides, what=path.name)
     pixels, by = pixels_of(cut, overrides, path.name)
@@ -48,7 +49,7 @@ def _notes(cut: CutGraph, pixels: Scaling, by: str) -> tuple[str, ...]:
         + (f" --layer could also be {', '.join(others)}." if others else ""),
     ]
     if cut.fake_quantized:
-        lines.append("Its fake quantization is left out: int8 is calibrated anew, the other precisions do not round.")
+        lines.append("Its fake quantization is left out: int8 is calibrated again, the other precisions do not round.")
     return tuple(lines)
 
 
@@ -66,10 +67,10 @@ def graph_card(cut: CutGraph, path: Path, pixels: Scaling) -> SourceCard:
 
 
 def pixels_of(cut: CutGraph, overrides: SourceOverrides, what: str) -> tuple[Scaling, str]:
-    """What the input of a graph wants its pixels to be, and who says so.
+    """The range of the pixels that the input of a graph expects, and how it is known.
 
     Raises:
-        EdgeretrainError: neither the user nor the graph nor its names say it.
+        EdgeretrainError: neither the user nor the graph nor its names give it.
     """
     if overrides.scaling is not None:
         return overrides.scaling, "from --scale"
@@ -78,7 +79,7 @@ def pixels_of(cut: CutGraph, overrides: SourceOverrides, what: str) -> tuple[Sca
     raise unknown_scale(what, f"input {cut.input}")
 
 
-def read_frozen_graph(path: Path) -> Any:
+def read_frozen_graph(path: Path) -> GraphDef:
     """The `GraphDef` in a `.pb` file.
 
     Raises:
@@ -98,10 +99,10 @@ def read_frozen_graph(path: Path) -> Any:
     return _parsed(data, path)
 
 
-def _parsed(data: bytes, path: Path) -> Any:
+def _parsed(data: bytes, path: Path) -> GraphDef:
     with quiet():
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-        from tensorflow.core.framework.graph_pb2 import GraphDef
+        from tensorflow.core.framework import graph_pb2
         from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
         from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -118,7 +119,7 @@ def _parsed(data: bytes, path: Path) -> Any:
             f"{path}: is the graph of a SavedModel without its variables. Give the folder that it lies in: "
             f"{path.parent}."
         )
-    graph = read(GraphDef())
+    graph = read(graph_pb2.GraphDef())
     if graph is not None and graph.node and all(node.name and node.op for node in graph.node):
         return graph
     meta = read(MetaGraphDef())

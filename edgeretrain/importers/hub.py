@@ -30,7 +30,7 @@ def fetch(handle: str, *, progress: Progress = silent) -> Path:
             that speaks TensorFlow Hub's protocol.
 
     Raises:
-        EdgeretrainError: it is no such address; it cannot be downloaded or unpacked; there is no network in it.
+        EdgeretrainError: it is not such an address; it cannot be downloaded or unpacked; there is no network in it.
     """
     address = urlsplit(handle)
     if address.scheme not in ("http", "https") or not address.netloc:
@@ -54,7 +54,7 @@ def download_address(handle: str) -> str:
 
 
 def public_address(handle: str) -> str:
-    """A handle without what may be secret in it: a password, and a query that may hold a token."""
+    """A handle without possible secrets: a password, and a query that may hold a token."""
     address = urlsplit(handle)
     return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
 
@@ -112,12 +112,12 @@ def _fetched(handle: str, progress: Progress) -> Path:
 def _no_archive(path: Path) -> str | None:
     if is_archive(path):
         return None
-    return f"what came back is {_looks_like(path)}, not an archive of a TensorFlow module"
+    return f"the downloaded file is {_looks_like(path)}, not an archive of a TensorFlow module"
 
 
 def _no_file(path: Path) -> str | None:
     looks = _looks_like(path)
-    return f"what came back is {looks}" if looks != "something else" else None
+    return f"the downloaded file is {looks}" if looks != "something else" else None
 
 
 def _looks_like(path: Path) -> str:

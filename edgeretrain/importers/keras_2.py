@@ -1,4 +1,4 @@
-"""The configuration of a network that Keras 2 wrote, in the words of Keras 3, which refuses some of Keras 2's."""
+"""Convert the configuration of a Keras 2 network to Keras 3, which refuses some of Keras 2's."""
 
 import re
 from collections.abc import Callable

@@ -1,10 +1,9 @@
-"""A Keras file -> a copy that is safe to load: its configuration is checked first, and nothing else is taken along."""
+"""A Keras file -> a copy that is safe to load: its configuration is checked, and nothing unnecessary is copied."""
 
 import json
 import shutil
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.backbone.keras_model import weights_in
@@ -12,16 +11,16 @@ from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.archive import DAMAGED
 from edgeretrain.files.describe import first_line
 from edgeretrain.importers.keras_2 import as_keras_3
-from edgeretrain.importers.keras_config import code_in
+from edgeretrain.importers.keras_config import Config, code_in
 
 _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _LARGEST_CONFIG = 100_000_000
 """Bytes; that of the largest network of Keras Applications has 2 million."""
 
-_WAY_OUT = "Give --from a .keras or .h5 file that `model.save(...)` wrote."
+_HINT = "Give --from a .keras or .h5 file that `model.save(...)` wrote."
 
 
-def copy_checked(path: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
+def copy_checked(path: Path, folder: Path) -> tuple[Path, Config]:
     """Copy a Keras file into `folder`, changed so that Keras 3 loads it and without what is not needed.
 
     The weights in a .keras archive are copied unread; that takes h5py, see `hdf5.py`.
@@ -41,7 +40,7 @@ def copy_checked(path: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
     raise _not_keras(path, _kind(start))
 
 
-def _copy_zip(path: Path, copy: Path) -> tuple[Path, dict[str, Any]]:
+def _copy_zip(path: Path, copy: Path) -> tuple[Path, Config]:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
@@ -64,7 +63,7 @@ def _copy_zip(path: Path, copy: Path) -> tuple[Path, dict[str, Any]]:
     return copy, config
 
 
-def _copy_hdf5(path: Path, copy: Path) -> tuple[Path, dict[str, Any]]:
+def _copy_hdf5(path: Path, copy: Path) -> tuple[Path, Config]:
     import h5py
 
     try:
@@ -87,7 +86,7 @@ def _copy_hdf5(path: Path, copy: Path) -> tuple[Path, dict[str, Any]]:
     return copy, config
 
 
-def _checked(path: Path, text: str | bytes) -> dict[str, Any]:
+def _checked(path: Path, text: str | bytes) -> Config:
     """The configuration, ready for Keras 3."""
     try:
         config = json.loads(text)
@@ -115,13 +114,13 @@ def _kind(start: bytes) -> str:
 
 
 def _not_keras(path: Path, reason: str) -> EdgeretrainError:
-    return EdgeretrainError(f"{path}: not a Keras network: {reason}. {_WAY_OUT}")
+    return EdgeretrainError(f"{path}: not a Keras network: {reason}. {_HINT}")
 
 
 def _weights_only(path: Path) -> EdgeretrainError:
     holds = weights_in(path)
     what = f"the weights of {holds}" if holds else "weights"
     return EdgeretrainError(
-        f"{path}: holds only {what}, not the network they belong to. {_WAY_OUT} Weights of a preset are used by "
+        f"{path}: holds only {what}, not the network they belong to. {_HINT} Weights of a preset are used by "
         "`edgeretrain backbone build PRESET --weights FILE`."
     )

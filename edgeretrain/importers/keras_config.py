@@ -1,7 +1,7 @@
-"""What a Keras file says it is made of, looked at before anything of it is made. No TensorFlow.
+"""Check the configuration of a Keras file before anything of it is made. No TensorFlow.
 
-Loading a network means making the classes that its configuration names. A file of a stranger's may name a class or a
-function that runs code, so whatever is not a plain layer is refused here, on top of Keras' safe mode: that one has had
+Loading a network means making the classes that its configuration names. An untrusted file may name a class or a
+function that runs code, so everything but plain layers is refused here, on top of Keras' safe mode: that one has had
 holes (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747, CVE-2025-9905), and edgeretrain runs with many versions of Keras.
 """
 
@@ -31,7 +31,7 @@ _REFUSED = {
 }
 
 
-def code_in(config: Any) -> str | None:
+def code_in(config: object) -> str | None:
     """What in a configuration would run code of the file's own, or None.
 
     Args:
@@ -54,12 +54,12 @@ def code_in(config: Any) -> str | None:
             return f"needs the class {registered}"
         if isinstance(registered, str) and ">" in registered and not registered.startswith("keras>"):
             return f"needs the class {registered}, which is not Keras' own"
-        if module is not None and not _is_kerass(module, name):
+        if module is not None and not _is_of_keras(module, name):
             return f"needs the class {name} of the Python module {module}, which is not Keras' own"
     return None
 
 
-def described_objects(config: Any) -> Iterator[Config]:
+def described_objects(config: object) -> Iterator[Config]:
     """All objects that a configuration describes, at any depth: what has a `class_name`."""
     todo = [config]
     while todo:
@@ -72,7 +72,7 @@ def described_objects(config: Any) -> Iterator[Config]:
             todo += reversed(value)
 
 
-def _is_kerass(module: Any, name: str) -> bool:
+def _is_of_keras(module: object, name: str) -> bool:
     if not isinstance(module, str) or not re.fullmatch(r"[A-Z]\w*", name):
         return False
     if module in ("keras", "keras.models", "tf_keras", "tf_keras.models"):

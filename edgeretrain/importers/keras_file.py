@@ -1,12 +1,11 @@
 """A Keras file, `.keras` or `.h5`, with a whole network -> a `BackboneSource`.
 
-No code of the file's runs: see `keras_config.py` for what is refused, on top of Keras' safe mode.
+No code from the file runs: see `keras_config.py` for what is refused, on top of Keras' safe mode.
 """
 
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from edgeretrain.backbone.hdf5 import UNREADABLE, require_self_contained
 from edgeretrain.backbone.source import BackboneSource, SourceCard, SourceOverrides, unknown_scale
@@ -16,10 +15,11 @@ from edgeretrain.files.describe import first_line
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.importers.keras_archive import copy_checked
-from edgeretrain.importers.keras_config import described_objects
+from edgeretrain.importers.keras_config import Config, described_objects
 from edgeretrain.importers.keras_graph import KerasGraph, find_layer, keras_graph, shape_text
 from edgeretrain.importers.keras_networks import Known, known_network, own_scaling
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import KerasModel
 
 
 def open_keras_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
@@ -28,8 +28,8 @@ def open_keras_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     Cut at the last global pooling, or at the input of its last dense layer; a feature map becomes its global average.
 
     Raises:
-        EdgeretrainError: it is no such file, holds weights only, or would run code of its own; it does not take one
-            RGB photo; its size, its scale or where to cut it cannot be told; there is no such layer.
+        EdgeretrainError: it is not such a file, holds only weights, or would run its own code; it does not take one
+            RGB photo; its size, its scale or the cut is unknown; there is no such layer.
     """
     if overrides.input is not None:
         raise EdgeretrainError(f"{path}: --input is only for graphs; the input of a Keras file is known. Leave it out.")
@@ -38,11 +38,11 @@ def open_keras_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     graph = _traced(path, model, size)
     cut, layer = _cut(path, graph, overrides.layer, size)
     known = known_network(call.name for call in graph.calls)
-    pixels, whence = _pixels(path, cut, graph, known, overrides.scaling)
+    pixels, origin = _pixels(path, cut, graph, known, overrides.scaling)
     average = f", the average of {cut.grid[0]} x {cut.grid[1]} positions" if cut.grid is not None else ""
     notes = (
         f"Keras file, {known.name if known else f'{model.name}: no network of Keras Applications'}.",
-        f"Input: {size} pixels, values {pixels} ({whence}).",
+        f"Input: {size} pixels, values {pixels} ({origin}).",
         f"Bottleneck: {layer}, {cut.length:,} values{average}.",
     )
     card: SourceCard = {
@@ -91,7 +91,7 @@ def _no_end(path: Path, graph: KerasGraph) -> EdgeretrainError:
     return EdgeretrainError(f"{path}: {ending}. Give --layer NAME, the layer to cut it at, such as {graph.examples()}.")
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> KerasModel:
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory(prefix="edgeretrain-") as folder:
@@ -99,12 +99,12 @@ def _load(path: Path) -> Any:
         if copy.suffix == ".keras":
             _check_weights(path, copy)
         _check_classes(path, config)
-        # Layer names must not depend on what else this process has built: the same file twice, the same bytes.
+        # Layer names must not depend on other models of this process: the same file gives the same bytes.
         tf.keras.backend.clear_session()
         try:
             with quiet():
                 return tf.keras.models.load_model(copy, compile=False, safe_mode=True)
-        except Exception as error:  # Keras raises whatever its classes raise
+        except Exception as error:  # Keras' classes raise many types
             reason = first_line(error).replace(str(copy), copy.name)
             raise EdgeretrainError(
                 f"{path}: Keras {tf.keras.__version__} cannot load it ({reason}). Save it again with this version of "
@@ -129,7 +129,7 @@ def _check_weights(path: Path, copy: Path) -> None:
         ) from error
 
 
-def _check_classes(path: Path, config: dict[str, Any]) -> None:
+def _check_classes(path: Path, config: Config) -> None:
     """Refuse by name what Keras does not know.
 
     Raises:
@@ -150,7 +150,7 @@ def _check_classes(path: Path, config: dict[str, Any]) -> None:
             )
 
 
-def _size(path: Path, model: Any, given: int | None) -> int:
+def _size(path: Path, model: KerasModel, given: int | None) -> int:
     """The side of the photo.
 
     Raises:
@@ -178,13 +178,13 @@ def _size(path: Path, model: Any, given: int | None) -> int:
     return int(height or given or 0)
 
 
-def _traced(path: Path, model: Any, size: int) -> KerasGraph:
+def _traced(path: Path, model: KerasModel, size: int) -> KerasGraph:
     try:
         with quiet():
             return keras_graph(model, size, str(path))
     except EdgeretrainError:
         raise
-    except Exception as error:  # TensorFlow raises whatever its kernels raise
+    except Exception as error:  # TensorFlow's kernels raise many types
         raise EdgeretrainError(
             f"{path}: cannot take photos of {size} x {size} pixels ({first_line(error)}). Give a larger --size, or the "
             "one it was trained at."
@@ -194,10 +194,10 @@ def _traced(path: Path, model: Any, size: int) -> KerasGraph:
 def _pixels(
     path: Path, cut: CutGraph, graph: KerasGraph, known: Known | None, given: Scaling | None
 ) -> tuple[Scaling, str]:
-    """How the network wants its pixels, and how that is known.
+    """The range of the pixels that the network expects, and how it is known.
 
     Raises:
-        EdgeretrainError: it cannot be told.
+        EdgeretrainError: it is not known.
     """
     if given is not None:
         return given, "from --scale"
@@ -217,7 +217,7 @@ def _pixels(
     return known.scaling, f"as Keras' {known.name} was trained; --scale overrides it"
 
 
-def _shapes(shape: Any) -> str:
+def _shapes(shape: object) -> str:
     if isinstance(shape, tuple) and not any(isinstance(part, tuple | list) for part in shape):
         return str(list(shape[1:]))
     return "several inputs" if shape is not None else "an input of unknown shape"

@@ -8,6 +8,7 @@ from typing import Any
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.freezing import freeze_function
 from edgeretrain.importers.graph.nodes import node_of, tensor_of
+from edgeretrain.tflite.tensorflow_types import GraphDef, KerasLayer, KerasModel, TfTensor
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ class KerasGraph:
         calls: of its layers and the networks nested in it, each listed when it was done.
     """
 
-    graph_def: Any
+    graph_def: GraphDef
     photo: str
     output: LayerCall
     calls: tuple[LayerCall, ...]
 
     def path_of(self, tensor: str) -> str:
-        """The path of the innermost layer whose output this is; the tensor's own name when it is no layer's."""
+        """The path of the innermost layer whose output this is; the tensor's own name if it is not a layer's."""
         nodes = {node.name: node for node in self.graph_def.node}
         for call in self.calls:
             output = call.output
@@ -70,7 +71,7 @@ class KerasGraph:
         return ", ".join(dict.fromkeys(call.path for call in reversed(self.calls[-3:])))
 
 
-def keras_graph(model: Any, size: int, what: str) -> KerasGraph:
+def keras_graph(model: KerasModel, size: int, what: str) -> KerasGraph:
     """Trace a network for a photo of `size` x `size` pixels and freeze it.
 
     Args:
@@ -81,7 +82,7 @@ def keras_graph(model: Any, size: int, what: str) -> KerasGraph:
 
     Raises:
         EdgeretrainError: TensorFlow cannot freeze it.
-        Exception: whatever TensorFlow has against such a photo.
+        Exception: TensorFlow's, if the network cannot take such a photo.
     """
     import tensorflow as tf
 
@@ -90,7 +91,7 @@ def keras_graph(model: Any, size: int, what: str) -> KerasGraph:
     for layer in {id(layer): layer for layer in _layers(model)}.values():
         layer.call = _marking(layer, names, calls)
 
-    def run(photo: Any) -> Any:
+    def run(photo: TfTensor) -> TfTensor:
         calls.clear()  # TensorFlow may trace twice
         return model(photo, training=False)
 
@@ -103,14 +104,14 @@ def keras_graph(model: Any, size: int, what: str) -> KerasGraph:
     return KerasGraph(graph_def, function.inputs[0].name, _call("", model, function.inputs, single), kept)
 
 
-def _layers(network: Any) -> Iterator[Any]:
+def _layers(network: KerasModel) -> Iterator[KerasLayer]:
     """The layers of a network, those of networks in it too."""
     for layer in getattr(network, "layers", ()):
         yield layer
         yield from _layers(layer)
 
 
-def _marking(layer: Any, names: list[str], calls: list[LayerCall]) -> Callable[..., Any]:
+def _marking(layer: KerasLayer, names: list[str], calls: list[LayerCall]) -> Callable[..., Any]:
     """What a layer does when it is called, with a mark at its output, and the call added to `calls`."""
     import tensorflow as tf
 
@@ -130,7 +131,7 @@ def _marking(layer: Any, names: list[str], calls: list[LayerCall]) -> Callable[.
     return call
 
 
-def _call(path: str, layer: Any, inputs: Sequence[Any], output: Any) -> LayerCall:
+def _call(path: str, layer: KerasLayer, inputs: Sequence[TfTensor], output: TfTensor) -> LayerCall:
     import tensorflow as tf
 
     before = inputs[0].name if inputs and tf.is_tensor(inputs[0]) else None
@@ -140,30 +141,30 @@ def _call(path: str, layer: Any, inputs: Sequence[Any], output: Any) -> LayerCal
     return LayerCall(path, type(layer).__name__, before, output.name, shape)
 
 
-def find_layer(graph: KerasGraph, wanted: str, what: str) -> LayerCall:
+def find_layer(graph: KerasGraph, layer: str, what: str) -> LayerCall:
     """The layer that the user names, by its name or by its path: its last call.
 
     Raises:
         EdgeretrainError: there is no such layer, or there are several; it gives neither a vector nor a feature map.
     """
-    wanted = wanted.strip().strip("/")
-    found = [call for call in graph.calls if call.path == wanted]
-    found = found or [call for call in graph.calls if call.name == wanted]
-    paths = list(dict.fromkeys(call.path for call in found))
+    layer = layer.strip().strip("/")
+    matches = [call for call in graph.calls if call.path == layer]
+    matches = matches or [call for call in graph.calls if call.name == layer]
+    paths = list(dict.fromkeys(call.path for call in matches))
     if len(paths) > 1:
-        raise EdgeretrainError(f"{what}: has several layers {wanted}. Give --layer one of {', '.join(paths)}.")
-    if not found:
+        raise EdgeretrainError(f"{what}: has several layers {layer}. Give --layer one of {', '.join(paths)}.")
+    if not matches:
         paths = [call.path for call in graph.calls]
         names = {call.name: call.path for call in graph.calls}
-        near = difflib.get_close_matches(wanted, [*paths, *names], n=3, cutoff=0.5)
+        near = difflib.get_close_matches(layer, [*paths, *names], n=3, cutoff=0.5)
         nearest = ", ".join(dict.fromkeys(names.get(name, name) for name in near)) or graph.examples()
-        raise EdgeretrainError(f"{what}: has no layer {wanted}. Nearest: {nearest}. Give --layer one of its layers.")
-    if not found[-1].is_bottleneck:
+        raise EdgeretrainError(f"{what}: has no layer {layer}. Nearest: {nearest}. Give --layer one of its layers.")
+    if not matches[-1].is_bottleneck:
         raise EdgeretrainError(
-            f"{what}: the layer {wanted} gives {shape_text(found[-1])}, neither a vector nor a feature map. "
+            f"{what}: the layer {layer} gives {shape_text(matches[-1])}, neither a vector nor a feature map. "
             "Give --layer another one."
         )
-    return found[-1]
+    return matches[-1]
 
 
 def shape_text(call: LayerCall) -> str:

@@ -1,4 +1,4 @@
-"""How the networks of Keras Applications want their pixels, each known by a layer that only it has.
+"""The range of the pixels that the networks of Keras Applications expect; each is known by a layer that only it has.
 
 The ranges are those of `preprocess_input` in Keras' `keras/src/applications`.
 """
@@ -27,7 +27,7 @@ class Known:
         layer: that only it has.
         architecture: for the card.
         name: for people.
-        scaling: None: it wants BGR, mean subtracted, which no `--scale` says.
+        scaling: None: it expects BGR with the mean subtracted, which no `--scale` can express.
     """
 
     layer: str
@@ -66,7 +66,7 @@ def own_scaling(cut: CutGraph, graph: KerasGraph) -> Scaling | None:
         cut: of `graph`, at any place.
 
     Raises:
-        ValueError: what reaches it tells nothing: there is no convolution, or its scaling is an unusual one.
+        ValueError: there is no convolution, or an unusual scaling.
     """
     black, white = _entering(cut, graph)
     factor, offset = float((white - black).mean()) / 255, float(black.mean())

@@ -6,9 +6,9 @@ other machines, and a library that was loaded may bring more. A network needs no
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.tflite.tensorflow_types import NodeDef
 
 # TensorFlow marks operations with side effects as stateful. These, by their beginnings, stay inside the network:
 # variables, calls, conditions and loops, random numbers, tables in memory, checks and messages.
@@ -55,7 +55,7 @@ _SAVER = (
 )
 
 
-def check_operations(nodes: Iterable[Any], what: str, *, saver: bool = False) -> None:
+def check_operations(nodes: Iterable[NodeDef], what: str, *, saver: bool = False) -> None:
     """Check that a graph only computes.
 
     Args:

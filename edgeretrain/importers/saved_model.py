@@ -4,7 +4,6 @@ import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgeretrain.backbone.source import BackboneSource, SourceCard, SourceOverrides, unknown_scale
 from edgeretrain.data.scaling import Scaling
@@ -17,14 +16,15 @@ from edgeretrain.importers.signatures import (
     GRAPH,
     check_named,
     check_photo,
-    choose,
     choose_output,
+    choose_signature,
     hub_size,
     image_signatures,
     is_tf2,
     read_graph,
     takes_no_photo,
 )
+from edgeretrain.tflite.tensorflow_types import GraphDef
 
 _RAW = Scaling.between(0, 255)
 _HUB_PIXELS = Scaling.between(0, 1)
@@ -45,9 +45,8 @@ def open_saved_model(
         hub: whether that is a TensorFlow Hub handle, so that TensorFlow Hub's conventions hold.
 
     Raises:
-        EdgeretrainError: it is no SavedModel, or a damaged one; it takes no photo, or several at a time; which
-            signature or output to take, the photo's size or scale cannot be told; it runs code of its own, or reaches
-            for files or other machines.
+        EdgeretrainError: it is not a SavedModel, or damaged; it takes no photo, or several at a time; the signature,
+            the output, the photo's size or scale is unknown; it runs its own code, or accesses files or other machines.
     """
     folder = _saved_model_folder(path)
     what = address or str(path)
@@ -58,14 +57,14 @@ def open_saved_model(
         signatures[CALL] = call
     if not signatures:
         raise takes_no_photo(graph, what)
-    signature, output, layer = choose(signatures, overrides.layer, what)
+    signature, output, layer = choose_signature(signatures, overrides.layer, what)
     if objects is not None:
         graph_def, signature = objects.frozen(signature.name)
         if layer in signature.outputs:
             output, layer = layer, None
     else:
-        wanted = [*signature.outputs.values(), *([layer] if layer is not None else [])]
-        graph_def = freeze_session_graph(folder, graph, wanted, what)
+        tensors = [*signature.outputs.values(), *([layer] if layer is not None else [])]
+        graph_def = freeze_session_graph(folder, graph, tensors, what)
     check_photo(signature, overrides.size, what)
     end = None
     if layer is not None:
@@ -119,7 +118,7 @@ def _saved_model_folder(path: Path) -> Path:
     """The folder with the graph: the given one, or the only one right in it, as in Teachable Machine's export.
 
     Raises:
-        EdgeretrainError: there is none; the message says what the folder holds instead.
+        EdgeretrainError: there is no such folder; the message says what it holds instead.
     """
     if (path / GRAPH).is_file():
         return path
@@ -146,11 +145,11 @@ def _what_else(path: Path) -> str:
     return "Give the folder that export wrote, with saved_model.pb and variables in it."
 
 
-def _pixels(cut: CutGraph, graph_def: Any, given: Scaling | None, kind: str, what: str) -> tuple[Scaling, str]:
-    """How the network wants its pixels, and who says so.
+def _pixels(cut: CutGraph, graph_def: GraphDef, given: Scaling | None, kind: str, what: str) -> tuple[Scaling, str]:
+    """The range of the pixels that the network expects, and how it is known.
 
     Raises:
-        EdgeretrainError: nobody does.
+        EdgeretrainError: it is not known.
     """
     if given is not None:
         return given, "from --scale"

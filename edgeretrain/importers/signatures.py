@@ -1,4 +1,4 @@
-"""What a SavedModel says of itself: its graph, its signatures, and what TensorFlow Hub attached. Nothing of it runs."""
+"""Read a SavedModel without running it: its graph, its signatures, and what TensorFlow Hub attached."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.tflite.tensorflow_types import GraphDef, MetaGraphDef
 
 GRAPH = "saved_model.pb"
 CALL = "__call__"
@@ -24,7 +25,7 @@ class Signature:
         name: as the SavedModel has it.
         photo: the tensor of the graph that takes the photo.
         batch: how many photos at a time; None: any number.
-        side: of the photo, pixels; None: any, as far as the signature says.
+        side: of the photo, pixels; None: any, by the signature.
         outputs: name -> tensor of the graph, sorted by name.
     """
 
@@ -35,11 +36,11 @@ class Signature:
     outputs: Mapping[str, str]
 
 
-def read_graph(folder: Path, what: str) -> Any:
+def read_graph(folder: Path, what: str) -> MetaGraphDef:
     """The `MetaGraphDef` for inference in a SavedModel's folder: of the tag `serve`, or of a hub module, of no tag.
 
     Raises:
-        EdgeretrainError: there is no SavedModel, it is damaged, or which of its graphs to take cannot be told.
+        EdgeretrainError: there is no SavedModel, it is damaged, or it has several graphs to choose from.
     """
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorflow.core.protobuf import saved_model_pb2
@@ -60,63 +61,65 @@ def read_graph(folder: Path, what: str) -> Any:
         if tags in graphs:
             return graphs[tags]
     serving = [meta for tags, meta in graphs.items() if "serve" in tags]
-    found = serving or list(graphs.values())
-    if len(found) == 1:
-        return found[0]
+    candidates = serving or list(graphs.values())
+    if len(candidates) == 1:
+        return candidates[0]
     raise EdgeretrainError(
         f"{what}: has graphs for {'; '.join(', '.join(tags) for tags in graphs)}, but none for serving alone. Export "
         "it again for inference, with the tag serve."
     )
 
 
-def is_tf2(graph: Any) -> bool:
+def is_tf2(graph: MetaGraphDef) -> bool:
     """Whether TensorFlow 2 wrote it: then it holds objects, otherwise a graph for a session."""
     return bool(graph.HasField("object_graph_def"))
 
 
-def image_signatures(graph: Any) -> dict[str, Signature]:
+def image_signatures(graph: MetaGraphDef) -> dict[str, Signature]:
     """The signatures that take one photo and nothing else, by name."""
-    found = {}
+    signatures = {}
     for name in sorted(graph.signature_def):
         definition = graph.signature_def[name]
         inputs = list(definition.inputs.values())
         if len(inputs) == 1 and _takes_photo(inputs[0]) and definition.outputs:
             outputs = {key: definition.outputs[key].name for key in sorted(definition.outputs)}
             shape = [dim.size for dim in inputs[0].tensor_shape.dim]
-            found[name] = Signature(name, inputs[0].name, *batch_and_side(shape), outputs)
-    return found
+            signatures[name] = Signature(name, inputs[0].name, *batch_and_side(shape), outputs)
+    return signatures
 
 
-def choose(found: Mapping[str, Signature], layer: str | None, what: str) -> tuple[Signature, str | None, str | None]:
+def choose_signature(
+    signatures: Mapping[str, Signature], layer: str | None, what: str
+) -> tuple[Signature, str | None, str | None]:
     """Which signature to take, which of its outputs, and where to cut.
 
     Args:
-        found: the signatures that take a photo.
+        signatures: the signatures that take a photo.
         layer: what the user says: a signature, `signature:output`, an output, or a tensor.
 
     Returns:
         The signature; the output if one is named; what else `layer` names: a tensor, or an output of the call.
 
     Raises:
-        EdgeretrainError: several signatures, and nothing tells which.
+        EdgeretrainError: there are several signatures, and none is preferred.
     """
     if layer is not None:
         name, _, output = layer.partition(":")
-        if name in found and (not output or output in found[name].outputs):
-            return found[name], output or None, None
-        if name in found and not found[name].outputs:  # the call's are known when it is frozen
-            return found[name], None, output
+        if name in signatures and (not output or output in signatures[name].outputs):
+            return signatures[name], output or None, None
+        if name in signatures and not signatures[name].outputs:  # the call's are known when it is frozen
+            return signatures[name], None, output
     for name in _PREFERRED:
-        if name in found:
-            signature = found[name]
+        if name in signatures:
+            signature = signatures[name]
             break
     else:
-        if len(found) > 1:
+        if len(signatures) > 1:
             raise EdgeretrainError(
-                f"{what}: has several signatures that take a photo: {', '.join(found)}. Choose one with --layer NAME, "
-                "or --layer NAME:OUTPUT."
+                f"{what}: has several signatures that take a photo: {', '.join(signatures)}. Choose one with "
+                "--layer NAME, or --layer NAME:OUTPUT."
             )
-        (signature,) = found.values()
+        (signature,) = signatures.values()
     if layer in signature.outputs:
         return signature, layer, None
     return signature, None, layer
@@ -138,7 +141,7 @@ def choose_output(signature: Signature, what: str) -> str:
     )
 
 
-def takes_no_photo(graph: Any, what: str) -> EdgeretrainError:
+def takes_no_photo(graph: MetaGraphDef, what: str) -> EdgeretrainError:
     """Why a SavedModel without a signature for photos cannot be used."""
     names = [name for name in sorted(graph.signature_def) if not name.startswith("__saved_model")]
     takes = "; ".join(_inputs_text(name, graph.signature_def[name]) for name in names)
@@ -166,23 +169,25 @@ def check_photo(signature: Signature, size: int | None, what: str) -> None:
         )
 
 
-def check_named(layer: str, found: Mapping[str, Signature], chosen: Signature, graph_def: Any, what: str) -> None:
+def check_named(
+    layer: str, signatures: Mapping[str, Signature], chosen: Signature, graph_def: GraphDef, what: str
+) -> None:
     """Check that what --layer names is a tensor, when it looks like the name of a signature or an output.
 
     Raises:
-        EdgeretrainError: it is none of the three; the message suggests.
+        EdgeretrainError: it is not one of the three; the message suggests similar names.
     """
     if any(node.name == layer.partition(":")[0] for node in graph_def.node):
         return
-    both = (f"{signature.name}:{output}" for signature in found.values() for output in signature.outputs)
-    names = [*found, *chosen.outputs, *both]
+    both = (f"{signature.name}:{output}" for signature in signatures.values() for output in signature.outputs)
+    names = [*signatures, *chosen.outputs, *both]
     if near := difflib.get_close_matches(layer, names, 3, 0.6):
         raise EdgeretrainError(
             f"{what}: has no signature, output or tensor {layer!r} (--layer). Did you mean {' or '.join(near)}?"
         )
 
 
-def hub_size(graph: Any) -> int | None:
+def hub_size(graph: MetaGraphDef) -> int | None:
     """The side of the photos that a TF1 hub module was trained on, which it tells in an attached message.
 
     The message `image_module_info` is {1: {1: height, 2: width}} (tensorflow_hub/image_module_info.proto), wrapped as

@@ -1,6 +1,6 @@
 """What a backbone can be made from: a file, a folder or a handle becomes a `BackboneSource`. One module for each kind.
 
-All need TensorFlow, which the caller has asked for (`require_tensorflow`).
+All need TensorFlow, which the caller has checked (`require_tensorflow`).
 """
 
 from dataclasses import replace
@@ -18,15 +18,15 @@ KINDS = (
 
 
 def open_source(source: str, overrides: SourceOverrides, *, progress: Progress = silent) -> BackboneSource:
-    """Open whatever `source` names.
+    """Open a source by its path or handle.
 
     Args:
         source: a path or a handle: KINDS.
-        overrides: what the user says of it; the rest is read from it.
+        overrides: the user's options; the rest is read from the source.
 
     Raises:
-        EdgeretrainError: there is no such thing; it is damaged; it has no image input; where to cut it, its size or
-            its scale cannot be told and must be said; it would run code of its own.
+        EdgeretrainError: it does not exist; it is damaged; it has no image input; the cut, its size or its scale is
+            unknown and must be given; it would run its own code.
     """
     if "://" in source:
         return _open_address(source, overrides, progress)

@@ -1,4 +1,4 @@
-"""Where the photo enters the network of a .tflite file, how it wants its pixels, where it is cut. No TensorFlow."""
+"""Where the photo enters the network of a .tflite file, its scale, and where the network is cut. No TensorFlow."""
 
 import difflib
 from dataclasses import dataclass
@@ -58,21 +58,23 @@ def find_entry(graph: Graph, overrides: SourceOverrides) -> Entry:
         overrides: size and scaling as the user says them.
 
     Raises:
-        EdgeretrainError: there is no one image input; its size or scale cannot be told, or is not as the user says.
+        EdgeretrainError: there is not one image input; its size or scale is unknown, or not as the user says.
     """
     if overrides.input is not None:
-        raise EdgeretrainError(f"{graph.path}: --input is for frozen graphs. A .tflite file says itself what it takes.")
+        raise EdgeretrainError(
+            f"{graph.path}: --input is for graphs only. The input of a .tflite file is known. Leave it out."
+        )
     photo = _photo(graph)
     size = _size(graph, graph.tensors[photo], overrides.size)
     chain = _leading(graph, photo)
-    given, said = _given(graph, photo, chain, overrides.scaling)
+    given, origin = _given(graph, photo, chain, overrides.scaling)
     scaling = given
-    lines = [f"Input: {graph.tensors[photo].name}, {size} pixels, values {given} ({said})."]
+    lines = [f"Input: {graph.tensors[photo].name}, {size} pixels, values {given} ({origin})."]
     if np.any(chain.factor != 1) or np.any(chain.offset != 0):
         factor, offset = np.broadcast_arrays(np.asarray(given.factor), np.asarray(given.offset))
         factor, offset = factor * chain.factor, offset * chain.factor + chain.offset
         scaling = _scaling(np.broadcast_to(factor, 3), np.broadcast_to(offset, 3))
-        lines.append(f"Its first operators make {scaling} of that: they become the scaling of the backbone.")
+        lines.append(f"Its first operators scale that to {scaling}: they become the scaling of the backbone.")
     return Entry(chain.tensor, size, given, scaling, tuple(lines))
 
 
@@ -91,7 +93,7 @@ def find_cut(graph: Graph, entry: Entry, layer: str | None) -> Cut:
     if len(graph.outputs) != 1:
         raise EdgeretrainError(
             f"{graph.path}: has {len(graph.outputs)} outputs ({listed}): no classifier and no feature extractor, but "
-            "perhaps a detector. Say with --layer which tensor is the bottleneck; `edgeretrain inspect --tensors` "
+            "perhaps a detector. Choose the tensor of the bottleneck with --layer; `edgeretrain inspect --tensors` "
             "lists them."
         )
     output = graph.outputs[0]
@@ -117,15 +119,15 @@ def find_cut(graph: Graph, entry: Entry, layer: str | None) -> Cut:
         return Cut(cut, tuple(lines))
     if scores:
         raise EdgeretrainError(
-            f"{graph.path}: ends in {scores}, but not of a dense layer"
-            f"{f' (it is of {dense.kind})' if dense is not None else ''}. Say with --layer which tensor is the "
-            "bottleneck; `edgeretrain inspect --tensors` lists them."
+            f"{graph.path}: ends in {scores}, but not after a dense layer"
+            f"{f' (but after {dense.kind})' if dense is not None else ''}. Choose the tensor of the bottleneck with "
+            "--layer; `edgeretrain inspect --tensors` lists them."
         )
     return Cut(output, (f"Bottleneck: {listed}, its output: there is no dense layer at its end.",))
 
 
 def averaged_map(graph: Graph, tensor: int) -> int | None:
-    """The feature map that a tensor is the average of, over all places, whatever operators that is written with."""
+    """The feature map whose average over all positions a tensor is, in any form; None: it is not such an average."""
     while (operator := graph.producer(tensor)) is not None and operator.kind in ("RESHAPE", "SQUEEZE"):
         if graph.tensors[operator.inputs[0]].shape[1:3] != (1, 1):
             return None
@@ -168,7 +170,7 @@ def _photo(graph: Graph) -> int:
             "[1,S,S,3]."
         )
     if len(shape) != 4 or shape[3] != 3:
-        what = "is greyscale" if len(shape) == 4 and shape[3] == 1 else "is no RGB photo"
+        what = "is greyscale" if len(shape) == 4 and shape[3] == 1 else "is not an RGB photo"
         raise EdgeretrainError(f"{graph.path}: its input {listed} {what}; a backbone takes [1,S,S,3].")
     plain = tensors[0].dtype in ("float32", "uint8") or (tensors[0].dtype == "int8" and tensors[0].scale)
     if not plain:
@@ -179,13 +181,13 @@ def _photo(graph: Graph) -> int:
     return graph.inputs[0]
 
 
-def _size(graph: Graph, photo: Tensor, wished: int | None) -> int:
+def _size(graph: Graph, photo: Tensor, override: int | None) -> int:
     _, height, width, _ = photo.shape
     if height is None or width is None:
-        side = height or width or wished
+        side = height or width or override
         if side is None:
             raise EdgeretrainError(
-                f"{graph.path}: takes photos of any size. Say with --size which one, such as --size 224."
+                f"{graph.path}: takes photos of any size. Give --size, the side in pixels, such as --size 224."
             )
     elif height != width:
         raise EdgeretrainError(
@@ -198,19 +200,19 @@ def _size(graph: Graph, photo: Tensor, wished: int | None) -> int:
             f"{graph.path}: takes photos of {side} x {side} pixels; at most {_LARGEST} are possible here. If that is a "
             "surprise, the file is damaged: copy or make it again."
         )
-    if wished not in (None, side):
+    if override not in (None, side):
         raise EdgeretrainError(
             f"{graph.path}: is made for photos of {side} x {side} pixels, and its shapes are fixed. Leave --size out, "
-            f"or convert the network for {wished} x {wished}."
+            f"or convert the network for {override} x {override}."
         )
     return side
 
 
-def _given(graph: Graph, photo: int, chain: _Chain, wished: Scaling | None) -> tuple[Scaling, str]:
+def _given(graph: Graph, photo: int, chain: _Chain, override: Scaling | None) -> tuple[Scaling, str]:
     """How raw RGB becomes the real numbers of the file's input, and who says so."""
     tensor = graph.tensors[photo]
-    if wished is not None:
-        return wished, "as --scale says"
+    if override is not None:
+        return override, "as --scale says"
     if tensor.dtype != "float32" and not tensor.scale:
         return Scaling.between(0, 255), f"raw RGB: its input is {tensor.dtype}"
     normalization = read_normalization(graph.metadata(METADATA_NAME) or b"")
@@ -234,7 +236,7 @@ def _given(graph: Graph, photo: int, chain: _Chain, wished: Scaling | None) -> t
             if usual is not None:
                 return Scaling.between(*usual), "the range that its first operator quantizes"
     raise EdgeretrainError(
-        f"{graph.path}: does not say how it wants its pixels. Say it with --scale: -1..1 (MobileNet, Inception, "
+        f"{graph.path}: does not say which pixel values it expects. Give --scale: -1..1 (MobileNet, Inception, "
         "Teachable Machine), 0..1 (TensorFlow Hub, MediaPipe), 0..255 (EfficientNet and MobileNet V3 of Keras), or "
         "mean/std in pixel values."
     )

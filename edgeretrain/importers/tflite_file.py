@@ -3,12 +3,11 @@
 The file's operators are translated to TensorFlow's, so everything behind it, raw RGB input, the four precisions,
 calibration, is the same as for any other source. What the translation computes is compared with what the file itself
 gives, run by LiteRT up to the cut. Files that compute in floating point must agree to 1e-4. Files with int8 weights or
-integers throughout are taken for the real numbers that they stand for; how far their own rounding takes them from that
-is told.
+integers throughout are replaced by the real numbers that they stand for; the difference made by their own rounding is
+printed.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from edgeretrain.importers.tflite_cut import Cut, Entry, averaged_map, find_cut,
 from edgeretrain.tflite.graph import Graph
 from edgeretrain.tflite.quiet import quiet
 from edgeretrain.tflite.runtime import Runner
+from edgeretrain.tflite.tensorflow_types import TfTensor
 from edgeretrain.tflite.to_tensorflow import check_known, run_operators
 
 FLOAT_TOLERANCE = 1e-4
@@ -35,21 +35,21 @@ def open_tflite_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     """A `.tflite` file as a source.
 
     Raises:
-        EdgeretrainError: it is no TFLite file, or damaged; it does not take one RGB photo; size, scale or cut cannot
-            be told and must be said; it has an operator that cannot be translated.
+        EdgeretrainError: it is not a TFLite file, or damaged; it does not take one RGB photo; size, scale or cut are
+            unknown and must be given; it has an operator that cannot be translated.
     """
     import tensorflow as tf
 
     graph = Graph(path)
     entry = find_entry(graph, overrides)
     cut = find_cut(graph, entry, overrides.layer)
-    # An average over all places is made anew: in the one way that the int8 backbone's refinement knows.
+    # An average over all positions is written in the only way that the int8 correction supports.
     feature_map = averaged_map(graph, cut.tensor)
     end = cut.tensor if feature_map is None else feature_map
     operators = graph.needed(end, [entry.tensor])
     check_known(graph, operators)
 
-    def network(scaled: Any) -> Any:
+    def network(scaled: TfTensor) -> TfTensor:
         return _vector(run_operators(graph, operators, {entry.tensor: scaled}, end))
 
     with quiet():
@@ -69,8 +69,8 @@ def open_tflite_file(path: Path, overrides: SourceOverrides) -> BackboneSource:
     return BackboneSource(network, entry.size, entry.scaling, graph.parameters(operators), card, tuple(lines))
 
 
-def _vector(values: Any) -> Any:
-    """The tensor at the cut as a bottleneck `[1,d]`: a feature map is averaged over its places."""
+def _vector(values: TfTensor) -> TfTensor:
+    """The tensor at the cut as a bottleneck `[1,d]`: a feature map is averaged over its positions."""
     import tensorflow as tf
 
     shape = values.shape
@@ -80,13 +80,13 @@ def _vector(values: Any) -> Any:
 
 
 def _compared(graph: Graph, entry: Entry, cut: Cut, real: npt.NDArray[np.float32]) -> list[str]:
-    """Run the file itself up to the cut beside its translation; what is told of it.
+    """Compare the file itself, run up to the cut, with its translation; notes for the user.
 
     Args:
         real: the bottleneck `[d]`, as the translation computes it for `_pixels`.
 
     Raises:
-        EdgeretrainError: they differ by more than they may; the cut is at no vector and no feature map.
+        EdgeretrainError: they differ by more than is allowed; the cut is neither a vector nor a feature map.
     """
     lines = []
     own = _run_file(graph, entry, cut, _pixels(entry.size))
@@ -94,10 +94,10 @@ def _compared(graph: Graph, entry: Entry, cut: Cut, real: npt.NDArray[np.float32
     if len(shape) not in (2, 4) or shape[0] != 1:
         raise EdgeretrainError(
             f"{graph.path}: {graph.tensors[cut.tensor].name} is {list(shape)}, neither a vector [1,d] nor a feature "
-            "map [1,h,w,d]. Say another tensor with --layer; `edgeretrain inspect --tensors` lists them."
+            "map [1,h,w,d]. Choose another tensor with --layer; `edgeretrain inspect --tensors` lists them."
         )
     if len(shape) == 4 and shape[1] * shape[2] > 1:
-        lines.append(f"That is a feature map: its average over {shape[1]} x {shape[2]} places is taken.")
+        lines.append(f"That is a feature map: its average over {shape[1]} x {shape[2]} positions is taken.")
         own = own.mean(axis=(1, 2))
     own = own.reshape(-1)
     if own.size != real.size:

@@ -9,7 +9,6 @@ operators.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +21,9 @@ from edgeretrain.quantization.input_scaling import with_scaling
 from edgeretrain.quantization.weight_quantization import to_dynamic, to_float16
 from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import TfTensor
 
 CalibrationPixels = Iterable[Pixels]
-
-Tensor = Any
-"""TensorFlow's, which has no types."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class FrozenNetwork:
     scaling: Scaling
 
 
-def freeze(network: Callable[[Tensor], Tensor], size: int, scaling: Scaling) -> FrozenNetwork:
+def freeze(network: Callable[[TfTensor], TfTensor], size: int, scaling: Scaling) -> FrozenNetwork:
     """Trace a network of scaled photos, make its weights constants and convert it.
 
     Args:
@@ -54,7 +51,7 @@ def freeze(network: Callable[[Tensor], Tensor], size: int, scaling: Scaling) -> 
     """
     import tensorflow as tf
 
-    def run(photo: Tensor) -> Tensor:
+    def run(photo: TfTensor) -> TfTensor:
         bottleneck = network(photo)
         return bottleneck if len(bottleneck.shape) == 2 else tf.reshape(bottleneck, (1, -1))
 

@@ -1,4 +1,4 @@
-"""What a network costs: multiply-accumulates (MACs), parameters and bytes of every layer, from the file alone.
+"""The cost of a network: multiply-accumulates (MACs), parameters and bytes of every layer, from the file alone.
 
 MACs, of one run with the shapes in the file, one multiplication together with its addition each:
 
@@ -14,7 +14,7 @@ only when they run have no figure (None), not 0.
 Parameters: elements of constant tensors that layers compute with: weights and biases of the operators above, and
 float or quantized constants of more than one element of any other (slopes of PRELU, batch normalisation that was not
 folded into a convolution, tables of embeddings). Shapes, axes, paddings, quantization parameters and single numbers
-(such as the scale of the pixels) are none. A tensor that several layers share counts once, in the first of them; a
+(such as the scale of the pixels) do not count. A tensor that several layers share counts once, in the first of them; a
 converter lets layers share whatever constants are equal, such as the zero biases of convolutions without one.
 
 A converter folds batch normalisation: its four numbers a channel become the channel's one bias, so a file has fewer
@@ -23,13 +23,33 @@ parameters than the Keras model that it was made from.
 
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, TypedDict
 
-from edgeretrain.tflite.flatbuffer import numbers, schema, text
+from edgeretrain.tflite.flatbuffer import OperatorT, OptionsT, numbers, schema, text
 from edgeretrain.tflite.model import Model
 
-Layer = dict[str, Any]
 Shape = list[int]
+
+
+class LayerCost(TypedDict):
+    """The cost of a layer.
+
+    Keys:
+        name: of its output.
+        operator: its kind, such as `CONV_2D`.
+        macs: multiply-accumulates of one run; None: not known.
+        parameters: numbers in its weights.
+        bytes: of its constants in the file; those that an earlier layer also uses are not counted again.
+        output_shape: None: not known.
+    """
+
+    name: str
+    operator: str
+    macs: int | None
+    parameters: int
+    bytes: int
+    output_shape: Shape | None
+
 
 _UNPACKING = {"DEQUANTIZE", "DENSIFY"}
 """Operators that only unpack a constant: float16 weights are stored so. The layer that uses it stands for them."""
@@ -52,18 +72,13 @@ _UNKNOWN = {
 }
 
 
-def layer_costs(model: Model) -> list[Layer]:
-    """The layers of a model in the order they run.
-
-    Returns:
-        per layer: name (its output's), operator, macs (None: not known), parameters, bytes of its constants in the
-        file (those that an earlier layer uses too are not counted again), output_shape (None: not known).
-    """
+def layer_costs(model: Model) -> list[LayerCost]:
+    """The layers of a model in the order they run."""
     return _Counter(model).layers()
 
 
 class _Counter:
-    """What is counted only once, while the layers are gone through."""
+    """Counts the layers one after the other; shared constants are counted once."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -73,8 +88,8 @@ class _Counter:
         # Output of an operator that unpacks a constant -> that constant.
         self.unpacked: dict[int, int] = {}
 
-    def layers(self) -> list[Layer]:
-        found = []
+    def layers(self) -> list[LayerCost]:
+        layers: list[LayerCost] = []
         kinds = self.model.kinds()
         for operator in self.model.operators:
             name, custom = kinds[operator.opcodeIndex].name, kinds[operator.opcodeIndex].custom
@@ -83,7 +98,7 @@ class _Counter:
             if name in _UNPACKING and not custom and len(inputs) == 1 and self._constant_bytes(inputs[0]):
                 self.unpacked[outputs[0]] = inputs[0]
                 continue
-            found.append(
+            layers.append(
                 {
                     "name": text(self.model.tensors[outputs[0]].name) if outputs else "",
                     "operator": name,
@@ -93,9 +108,9 @@ class _Counter:
                     "output_shape": self._shape(outputs[0]) if outputs else None,
                 }
             )
-        return found
+        return layers
 
-    def _macs(self, name: str, operator: Any, inputs: list[int], outputs: list[int]) -> int | None:
+    def _macs(self, name: str, operator: OperatorT, inputs: list[int], outputs: list[int]) -> int | None:
         if name in _UNKNOWN or name.startswith(_UNKNOWN_PREFIXES):
             return None
         if name not in _MACS:
@@ -149,35 +164,35 @@ class _Counter:
         return sides
 
 
-def _convolution(inputs: list[Shape], output: Shape, _: Any) -> int:
+def _convolution(inputs: list[Shape], output: Shape, _: OptionsT) -> int:
     return prod(output) * prod(inputs[1][1:])  # weights [out, height, width, in]
 
 
-def _depthwise(inputs: list[Shape], output: Shape, _: Any) -> int:
+def _depthwise(inputs: list[Shape], output: Shape, _: OptionsT) -> int:
     return prod(output) * inputs[1][1] * inputs[1][2]  # weights [1, height, width, out]
 
 
-def _convolution_3d(inputs: list[Shape], output: Shape, _: Any) -> int:
+def _convolution_3d(inputs: list[Shape], output: Shape, _: OptionsT) -> int:
     return prod(output) * prod(inputs[1][:4])  # weights [depth, height, width, in, out]
 
 
-def _transposed(inputs: list[Shape], _: Shape, __: Any) -> int:
+def _transposed(inputs: list[Shape], _: Shape, __: OptionsT) -> int:
     return prod(inputs[2]) * prod(inputs[1][:3])  # the output's shape; weights [out, height, width, in]; data
 
 
-def _transposed_3d(inputs: list[Shape], _: Shape, __: Any) -> int:
+def _transposed_3d(inputs: list[Shape], _: Shape, __: OptionsT) -> int:
     return prod(inputs[2]) * prod(inputs[1][:4])  # weights [depth, height, width, out, in]
 
 
-def _connected(inputs: list[Shape], output: Shape, _: Any) -> int:
+def _connected(inputs: list[Shape], output: Shape, _: OptionsT) -> int:
     return prod(output) * inputs[1][1]  # weights [out, in]
 
 
-def _matrix_product(inputs: list[Shape], output: Shape, options: Any) -> int:
+def _matrix_product(inputs: list[Shape], output: Shape, options: OptionsT) -> int:
     return prod(output) * inputs[0][-2 if options is not None and options.adjX else -1]
 
 
-_MACS: dict[str, Callable[[list[Shape], Shape, Any], int]] = {
+_MACS: dict[str, Callable[[list[Shape], Shape, OptionsT], int]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
     "CONV_3D": _convolution_3d,

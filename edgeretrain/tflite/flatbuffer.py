@@ -49,11 +49,11 @@ def enum_names(enumeration: str) -> dict[int, str]:
     return {value: name for name, value in vars(getattr(schema(), enumeration)).items() if isinstance(value, int)}
 
 
-def read_model(source: Path | bytes) -> Any:
+def read_model(source: Path | bytes) -> ModelT:
     """A file's `ModelT`: version, operator codes, subgraphs, buffers (NumPy uint8 arrays), metadata.
 
     Raises:
-        EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
+        EdgeretrainError: the file cannot be read, is not a TFLite model, or is damaged.
     """
     if isinstance(source, bytes):
         data = source
@@ -66,14 +66,14 @@ def read_model(source: Path | bytes) -> Any:
 
 @contextlib.contextmanager
 def as_damaged_file(name: Path | str) -> Iterator[None]:
-    """Turn what a damaged flatbuffer does to code that walks it (it points to nowhere) into an EdgeretrainError."""
+    """Turn the errors of walking a damaged flatbuffer into an EdgeretrainError."""
     try:
         yield
     except (IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, struct.error) as error:
         raise EdgeretrainError(f"{name}: the TFLite model is damaged or cut off. Copy or make it again.") from error
 
 
-def write_model(tree: Any) -> bytes:
+def write_model(tree: ModelT) -> bytes:
     """The flatbuffer of a `ModelT`; the same tree gives the same bytes."""
     import flatbuffers
 
@@ -92,7 +92,7 @@ class OperatorKind:
     custom: bool
 
 
-def operator_kind(code: Any) -> OperatorKind:
+def operator_kind(code: OperatorCodeT) -> OperatorKind:
     """What an `OperatorCodeT` stands for."""
     # Writers before schema 3a fill the one-byte field only.
     value = max(code.builtinCode, code.deprecatedBuiltinCode)

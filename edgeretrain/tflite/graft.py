@@ -36,7 +36,7 @@ def append_head(backbone: Path, head: Head, precision: Precision, bottlenecks: n
         bottlenecks: float32 `[n, d]`, training bottlenecks of this very backbone; they set the int8 logits' range.
 
     Raises:
-        EdgeretrainError: the backbone is no such file, or its bottleneck has another length than the head takes.
+        EdgeretrainError: the backbone is not such a file, or its bottleneck has another length than the head takes.
     """
     model = Model.read(backbone)
     expected = "int8" if precision == "int8" else "float32"

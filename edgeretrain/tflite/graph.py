@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.cost import layer_costs
 from edgeretrain.tflite.extract import extract
-from edgeretrain.tflite.flatbuffer import as_damaged_file, numbers, text
+from edgeretrain.tflite.flatbuffer import OptionsT, as_damaged_file, numbers, text
 from edgeretrain.tflite.model import Model
+from edgeretrain.tflite.quantized import Array
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Tensor:
     """A tensor of the file.
 
     Attributes:
-        shape: as the file says it; a side that is known only when the network runs is None.
+        shape: as in the file; None for a side that is only known when the network runs.
         dtype: in the file, such as `float32` or `uint8`.
         scale, zero_point: real = scale * (q - zero_point), of each channel where they differ; () when not quantized.
         constant: its real numbers, float32; integers that are not quantized (shapes, axes) as they are. None for a
@@ -32,7 +31,7 @@ class Tensor:
     dtype: str
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
-    constant: npt.NDArray[Any] | None
+    constant: Array | None
 
     @property
     def range(self) -> tuple[float, float]:
@@ -52,9 +51,9 @@ class Operator:
     """An operator of the file.
 
     Attributes:
-        kind: its name in the schema, such as `CONV_2D`; of a custom operator, the name it was given.
-        custom: it is not one of TFLite's own.
-        inputs, outputs: numbers of tensors; -1 stands for an input that is left out.
+        kind: its name in the schema, such as `CONV_2D`, or the name of a custom operator.
+        custom: whether it is not one of TFLite's own.
+        inputs, outputs: numbers of tensors; -1 for an input that is left out.
         options: the schema's object for this kind, or None.
     """
 
@@ -62,7 +61,7 @@ class Operator:
     custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Any
+    options: OptionsT
 
 
 class Graph:
@@ -78,8 +77,8 @@ class Graph:
         """Read a file.
 
         Raises:
-            EdgeretrainError: it cannot be read, is no TFLite model, is damaged, or its weights are packed in a way
-                that is not known here.
+            EdgeretrainError: it cannot be read, is not a TFLite model, is damaged, or its weights are packed in a way
+                that is not supported.
         """
         self.path = path
         _refuse_bundle(path)
@@ -111,14 +110,14 @@ class Graph:
 
     def needed(self, output: int, inputs: Iterable[int]) -> list[int]:
         """The operators that compute a tensor from others, by number, in the order they run."""
-        wanted, given = {output}, set(inputs)
-        found = []
+        targets, given = {output}, set(inputs)
+        operators = []
         for number in range(len(self.operators) - 1, -1, -1):
             operator = self.operators[number]
-            if wanted.intersection(operator.outputs) - given:
-                found.append(number)
-                wanted.update(operator.inputs)
-        return found[::-1]
+            if targets.intersection(operator.outputs) - given:
+                operators.append(number)
+                targets.update(operator.inputs)
+        return operators[::-1]
 
     def computed_from(self, tensor: int) -> set[int]:
         """The tensors that depend on this one, and the tensor itself."""
@@ -145,7 +144,7 @@ class Graph:
             return extract(self._model, operators, self.inputs, output).write()
 
     def _check(self) -> None:
-        """Every operator takes what is there: raises IndexError when a number points to nowhere."""
+        """Check that all tensors exist: raises IndexError for a number that is out of range."""
         there = {-1, *self.inputs, *(n for n, tensor in enumerate(self.tensors) if tensor.constant is not None)}
         for operator in self.operators:
             # A computed tensor without a producer holds a state, or is an empty constant; translating finds out.
@@ -156,7 +155,7 @@ class Graph:
             self.tensors[number]
 
     def _unpack(self) -> None:
-        """What DEQUANTIZE makes of a constant is a constant: float16 weights are stored so."""
+        """Make the outputs of DEQUANTIZE of constants constants: float16 weights are stored like this."""
         for operator in self.operators:
             if operator.kind == "DEQUANTIZE" and not operator.custom:
                 constant = self.tensors[operator.inputs[0]].constant
@@ -192,9 +191,7 @@ def _tensor(model: Model, number: int) -> Tensor:
     return Tensor(text(entry.name), open_shape, model.dtype(number), scales, points, constant)
 
 
-def _real(
-    stored: npt.NDArray[Any], scale: tuple[float, ...], zero_point: tuple[int, ...], axis: int
-) -> npt.NDArray[Any]:
+def _real(stored: Array, scale: tuple[float, ...], zero_point: tuple[int, ...], axis: int) -> Array:
     """The real numbers that a constant stands for; integers that are not quantized as they are."""
     if stored.dtype.kind == "f":
         return stored.astype(np.float32)

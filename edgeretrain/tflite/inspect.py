@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.cost import layer_costs
-from edgeretrain.tflite.flatbuffer import as_damaged_file, text
+from edgeretrain.tflite.flatbuffer import QuantizationT, as_damaged_file, text
 from edgeretrain.tflite.model import Model
 from edgeretrain.tflite.package import has_card, read_package
 
@@ -24,7 +24,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
         file carries none.
 
     Raises:
-        EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
+        EdgeretrainError: the file cannot be read, is not a TFLite model, or is damaged.
     """
     model = Model.read(path)
     with as_damaged_file(path):
@@ -68,7 +68,7 @@ def _tensor(model: Model, number: int) -> dict[str, Any]:
     }
 
 
-def _quantization(quantization: Any) -> dict[str, Any] | None:
+def _quantization(quantization: QuantizationT | None) -> dict[str, Any] | None:
     if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
         return None
     scales = [float(scale) for scale in quantization.scale]

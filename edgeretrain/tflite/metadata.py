@@ -1,4 +1,4 @@
-"""TFLite metadata: what MediaPipe Tasks, ML Kit and the Task Library read to run a model without being told how.
+"""TFLite metadata: MediaPipe Tasks, ML Kit and the Task Library read them to run a model without further settings.
 
 The format is the TFLite metadata schema (file identifier `M001`): a flatbuffer of its own, kept in the model's
 metadata under `TFLITE_METADATA`. It names the associated files that `package` puts behind the model. Tables are

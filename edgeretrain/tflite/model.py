@@ -7,14 +7,18 @@ Everything that changes a file does it here: `graft` and `ungraft` (the head), `
 import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.tflite.flatbuffer import (
+    ModelT,
     OperatorKind,
+    OperatorT,
+    OptionsT,
+    SubGraphT,
+    TensorT,
     as_damaged_file,
     enum_names,
     numbers,
@@ -24,7 +28,7 @@ from edgeretrain.tflite.flatbuffer import (
     text,
     write_model,
 )
-from edgeretrain.tflite.quantized import Quantization
+from edgeretrain.tflite.quantized import Array, Quantization
 
 _DTYPES = {"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"}
 
@@ -41,7 +45,7 @@ class Model:
         graph: the subgraph's `SubGraphT`.
     """
 
-    def __init__(self, tree: Any, *, name: str = "The model", subgraph: int = 0) -> None:
+    def __init__(self, tree: ModelT, *, name: str = "The model", subgraph: int = 0) -> None:
         self.name, self.tree, self.graph = name, tree, tree.subgraphs[subgraph]
 
     @classmethod
@@ -49,7 +53,7 @@ class Model:
         """A file, or its bytes.
 
         Raises:
-            EdgeretrainError: the file cannot be read, is no TFLite model, or is damaged.
+            EdgeretrainError: the file cannot be read, is not a TFLite model, or is damaged.
         """
         tree = read_model(source)
         name = str(source) if isinstance(source, Path) else "The model"
@@ -77,41 +81,41 @@ class Model:
     # Looking up
 
     @property
-    def tensors(self) -> list[Any]:
+    def tensors(self) -> list[TensorT]:
         """The `TensorT` of the subgraph; a tensor's number is its place."""
         return self.graph.tensors  # type: ignore[no-any-return]
 
     @property
-    def operators(self) -> list[Any]:
+    def operators(self) -> list[OperatorT]:
         """The `OperatorT` of the subgraph, in the order they run."""
         return self.graph.operators  # type: ignore[no-any-return]
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """Numbers of the tensors that are given."""
+        """Numbers of the input tensors."""
         return numbers(self.graph.inputs)
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        """Numbers of the tensors that are asked for."""
+        """Numbers of the output tensors."""
         return numbers(self.graph.outputs)
 
     def kinds(self) -> list[OperatorKind]:
         """What each operator code of the file stands for."""
         return [operator_kind(code) for code in self.tree.operatorCodes]
 
-    def kind(self, operator: Any) -> str:
+    def kind(self, operator: OperatorT) -> str:
         """The name of an operator of TFLite's own, such as `CONV_2D`; "" of a custom one."""
         kind = operator_kind(self.tree.operatorCodes[operator.opcodeIndex])
         return "" if kind.custom else kind.name
 
-    def consumers(self) -> dict[int, list[tuple[Any, int]]]:
-        """For each tensor that is read: the operators that read it, and as which of their inputs."""
-        found: dict[int, list[tuple[Any, int]]] = {}
+    def consumers(self) -> dict[int, list[tuple[OperatorT, int]]]:
+        """For each tensor that is read: the operators that read it, and the position among their inputs."""
+        consumers: dict[int, list[tuple[OperatorT, int]]] = {}
         for operator in self.operators:
             for place, tensor in enumerate(numbers(operator.inputs)):
-                found.setdefault(tensor, []).append((operator, place))
-        return found
+                consumers.setdefault(tensor, []).append((operator, place))
+        return consumers
 
     def dtype(self, tensor: int) -> str:
         """A tensor's type as the schema names it, in small letters: `float32`, `uint8`."""
@@ -125,7 +129,7 @@ class Model:
             return Quantization(0.0, 0)
         return Quantization(float(quantization.scale[0]), (*numbers(quantization.zeroPoint), 0)[0])
 
-    def constant(self, tensor: int) -> npt.NDArray[Any] | None:
+    def constant(self, tensor: int) -> Array | None:
         """The numbers of a constant tensor as they are stored, in its own type and shape; None for a computed one.
 
         Raises:
@@ -139,7 +143,7 @@ class Model:
         if dtype not in _DTYPES or entry.sparsity is not None:
             packing = "sparse" if dtype in _DTYPES else dtype.upper()
             raise EdgeretrainError(
-                f"{self.name}: its constant {text(entry.name)} is {packing}, which is not known here. Convert the "
+                f"{self.name}: its constant {text(entry.name)} is {packing}, which is not supported. Convert the "
                 "network to a .tflite file with float32 weights."
             )
         return np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype).reshape(numbers(entry.shape))
@@ -173,7 +177,7 @@ class Model:
             self.tensors[-1].name = name
         return len(self.tensors) - 1
 
-    def add_constant(self, name: str, values: npt.NDArray[Any], quantization: Quantization | None = None) -> int:
+    def add_constant(self, name: str, values: Array, quantization: Quantization | None = None) -> int:
         """Add a tensor that holds these numbers, in their shape and type; its number."""
         tensor = self.add_tensor(name, values.shape, values.dtype, quantization)
         self.tensors[tensor].buffer = self.add_buffer(values.tobytes())
@@ -186,7 +190,7 @@ class Model:
         self.tree.buffers.append(buffer)
         return len(self.tree.buffers) - 1
 
-    def set_constant(self, tensor: int, values: npt.NDArray[Any]) -> None:
+    def set_constant(self, tensor: int, values: Array) -> None:
         """Give a constant other numbers, and a buffer of its own where it shared one with another tensor."""
         entry = self.tensors[tensor]
         added = self.add_buffer(values.tobytes())
@@ -220,7 +224,7 @@ class Model:
         kind: str,
         inputs: Sequence[int],
         output: int,
-        options: Any = None,
+        options: OptionsT | None = None,
         *,
         version: int = 1,
         place: int | None = None,
@@ -275,7 +279,7 @@ class Model:
             holder.buffer = place[holder.buffer]
 
 
-def _copy_entries(owner: Any, *fields: str) -> None:
+def _copy_entries(owner: ModelT | SubGraphT, *fields: str) -> None:
     """Give an object copies of the entries of its lists."""
     for field in fields:
         entries = getattr(owner, field)

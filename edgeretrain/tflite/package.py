@@ -1,7 +1,7 @@
 """Labels and card of a model file, read with nothing but the standard library.
 
 TFLite metadata packs its associated files as a zip archive behind the flatbuffer, so `unzip -p model.tflite labels.txt`
-works on every model of ours.
+works on every one of our models.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def read_package(path: Path) -> Package:
                 labels = _labels(archive.read(LABELS_MEMBER))
                 card = json.loads(archive.read(CARD_MEMBER))
                 if not isinstance(card, dict):
-                    raise ValueError(f"{CARD_MEMBER} is no JSON object")
+                    raise ValueError(f"{CARD_MEMBER} is not a JSON object")
                 _check_flatbuffer(path, min(info.header_offset for info in members.values()), card)
                 return Package(labels, card)
             # Other makers name the file as they like; the metadata's own reader takes the first text file too.

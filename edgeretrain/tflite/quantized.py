@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+Array = npt.NDArray[Any]
+"""Numbers of any type."""
+
 
 @dataclass(frozen=True)
 class Quantization:
@@ -14,13 +17,13 @@ class Quantization:
     scale: float
     zero_point: int
 
-    def real(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """The real numbers that a tensor's integers stand for; what is not quantized only becomes float32."""
+    def real(self, stored: Array) -> npt.NDArray[np.float32]:
+        """The real numbers that a tensor's integers stand for; without a scale, the values as float32."""
         if not self.scale:
             return np.asarray(stored, np.float32)
         return np.asarray((stored.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale))
 
-    def nearest(self, values: npt.NDArray[np.float32], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    def nearest(self, values: npt.NDArray[np.float32], dtype: npt.DTypeLike) -> Array:
         """The integers of `dtype` nearest to real numbers; without a scale, the values in that dtype."""
         if not self.scale:
             return values.astype(dtype)

@@ -22,7 +22,7 @@ def quiet() -> Iterator[None]:
     """Swallow what C++ writes to file descriptor 2, Python warnings and absl's log, for the time of the block.
 
     `sys.stderr` still reaches the terminal, so progress bars drawn meanwhile are seen. When the block raises, what was
-    swallowed is attached to the exception as a note (Python 3.11 and later), for whoever debugs it.
+    swallowed is attached to the exception as a note (Python 3.11 and later), for debugging.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     absl = logging.getLogger("absl")

@@ -1,4 +1,4 @@
-"""Runs .tflite files: LiteRT, tflite-runtime or TensorFlow, whichever is there, behind one small class."""
+"""Runs .tflite files with LiteRT, tflite-runtime or TensorFlow, whichever is installed."""
 
 import contextlib
 import importlib
@@ -17,9 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.tflite.quantized import Quantization
+from edgeretrain.tflite.quantized import Array, Quantization
 from edgeretrain.tflite.quiet import suppress_banner
 from edgeretrain.threads import check_threads
+
+InterpreterClass = Any
+"""A runtime's `Interpreter`; none of the runtimes has types."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Runtime:
 
     name: str
     version: str
-    interpreter: Any
+    interpreter: InterpreterClass
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -78,7 +81,7 @@ _EMPTY_MODEL = b"\x0c\0\0\0TFL3\x04\0\x04\0\x04\0\0\0"
 _WRONG_NUMPY = "built for NumPy 1"
 
 
-def _check_numpy(interpreter: Any) -> None:
+def _check_numpy(interpreter: InterpreterClass) -> None:
     """Raise ImportError if a tflite-runtime does not work with this NumPy 2.
 
     The published wheels are built for NumPy 1. Under NumPy 2 they import, but their first interpreter fails with a
@@ -87,7 +90,7 @@ def _check_numpy(interpreter: Any) -> None:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             interpreter(model_content=_EMPTY_MODEL)
-    except Exception as error:  # that this is no whole model, at least
+    except Exception as error:  # at least because the model is incomplete
         if isinstance(error, SystemError) or isinstance(error.__cause__, ImportError):
             raise ImportError(f"{_WRONG_NUMPY}, not for NumPy {np.__version__}") from None
 
@@ -96,15 +99,15 @@ def _install_hint(name: str | None, failures: Sequence[str]) -> str:
     if any(_WRONG_NUMPY in failure for failure in failures):
         return 'Run pip install "numpy<2"'
     thirty_two_bit = _thirty_two_bit()
-    wanted = name or ("tflite_runtime" if thirty_two_bit else "ai_edge_litert")
-    if wanted == "tflite_runtime" and sys.version_info >= (3, 12):
+    runtime = name or ("tflite_runtime" if thirty_two_bit else "ai_edge_litert")
+    if runtime == "tflite_runtime" and sys.version_info >= (3, 12):
         other = "64-bit Raspberry Pi OS with ai-edge-litert" if thirty_two_bit else "ai_edge_litert"
         return f"There is a tflite-runtime for Python 3.9 to 3.11 only: use {other}."
     packages = {"tflite_runtime": 'tflite-runtime "numpy<2"', "ai_edge_litert": "ai-edge-litert"}
-    return f"Run pip install {packages.get(wanted, wanted)}"
+    return f"Run pip install {packages.get(runtime, runtime)}"
 
 
-# What the runtimes say of an operator, or a version of one, that they are too old for.
+# The runtimes' messages for an operator, or a version of one, that they do not support.
 _OPERATOR_VERSION = re.compile(r"builtin opcode '(\w+)' version '(\d+)'")
 _OPERATOR_NUMBER = re.compile(r"builtin_code out of range: (\d+)")
 
@@ -169,7 +172,7 @@ class Runner:
         name: of the model, for messages.
         runtime: what runs it.
         inputs, outputs: its ends, in the file's order.
-        interpreter: the runtime's own, for what has no method here.
+        interpreter: the runtime's own, for everything without a method here.
         invoke: run it once, on the inputs that were set.
     """
 
@@ -190,8 +193,8 @@ class Runner:
             name: of the model, for messages; default its path.
             threads: of the interpreter.
             runtime: default the first one installed.
-            delegates: let XNNPACK run what it can; False: the runtime's own kernels do all the work.
-            keep_tensors: give every tensor memory of its own, so that all can be read after a run.
+            delegates: let XNNPACK run what it can; False: only the runtime's own kernels.
+            keep_tensors: give every tensor its own memory, so that all can be read after a run.
             banner: let the runtime print what it prints when a process loads its first model. Keeping it off the
                 terminal takes 0.4 ms then, which counts where loading is timed.
 
@@ -228,24 +231,24 @@ class Runner:
         """All tensors that the interpreter has, inner ones and constants, too."""
         return tuple(map(_tensor_info, self.interpreter.get_tensor_details()))
 
-    def set(self, tensor: TensorInfo, values: npt.NDArray[Any]) -> None:
-        """Give an input its numbers: of its shape and type, integers as they are."""
+    def set(self, tensor: TensorInfo, values: Array) -> None:
+        """Set an input: numbers of its shape and type; integers are not converted."""
         self.interpreter.set_tensor(tensor.index, values)
 
     def resize(self, tensor: TensorInfo, shape: Sequence[int]) -> None:
-        """Give an input another shape; set all inputs after it."""
+        """Change the shape of an input; set all inputs afterwards."""
         self.interpreter.resize_tensor_input(tensor.index, shape)
         self.interpreter.allocate_tensors()
 
-    def stored(self, tensor: TensorInfo) -> npt.NDArray[Any]:
-        """A copy of a tensor's numbers, integers as they are."""
+    def stored(self, tensor: TensorInfo) -> Array:
+        """A copy of a tensor's numbers; integers are not converted."""
         return np.asarray(self.interpreter.get_tensor(tensor.index))
 
     def real(self, tensor: TensorInfo) -> npt.NDArray[np.float32]:
         """A copy of the real numbers that a tensor stands for."""
         return tensor.quantization.real(self.stored(tensor))
 
-    def run(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def run(self, values: Array) -> npt.NDArray[np.float32]:
         """The real numbers of the first output, in its shape, for the numbers of the first input (see `set`)."""
         self.set(self.inputs[0], values)
         self.invoke()

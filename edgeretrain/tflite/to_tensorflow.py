@@ -8,24 +8,20 @@ What each operator means: TensorFlow Lite's schema and reference kernels. Operat
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.tflite.flatbuffer import schema
+from edgeretrain.tflite.flatbuffer import OptionsT, schema
 from edgeretrain.tflite.graph import Graph, Operator, Tensor
+from edgeretrain.tflite.tensorflow_types import TfTensor
 
-TensorFlow: TypeAlias = Any
-"""The module `tensorflow`, which comes without types."""
+TensorFlow = ModuleType
+"""The module, which the rules get handed: this file imports without it."""
 
-Value: TypeAlias = Any
-"""What TensorFlow computes with: a `tf.Tensor`, or the array of a constant."""
-
-BuiltinOptions: TypeAlias = Any
-"""The options of an operator, a class of LiteRT's schema for each kind; it comes without types."""
-
-Rule = Callable[[TensorFlow, list[Value], BuiltinOptions, list[Tensor]], Value]
+Rule = Callable[[TensorFlow, list[TfTensor], OptionsT, list[Tensor]], TfTensor]
 """TensorFlow, the inputs, the options, the outputs as the file describes them -> the output, or a list of them."""
 
 
@@ -50,7 +46,7 @@ def check_known(graph: Graph, operators: Sequence[int]) -> None:
         )
 
 
-def run_operators(graph: Graph, operators: Sequence[int], values: dict[int, Value], output: int) -> Value:
+def run_operators(graph: Graph, operators: Sequence[int], values: dict[int, TfTensor], output: int) -> TfTensor:
     """What TensorFlow computes of a tensor from others. Can be traced; a call changes nothing.
 
     Args:
@@ -62,7 +58,7 @@ def run_operators(graph: Graph, operators: Sequence[int], values: dict[int, Valu
     """
     import tensorflow as tf
 
-    known: dict[int, Value] = dict(values)
+    known: dict[int, TfTensor] = dict(values)
     for number in operators:
         operator = graph.operators[number]
         try:
@@ -78,7 +74,7 @@ def run_operators(graph: Graph, operators: Sequence[int], values: dict[int, Valu
     return known[output]
 
 
-def _value(graph: Graph, known: dict[int, Value], number: int) -> Value:
+def _value(graph: Graph, known: dict[int, TfTensor], number: int) -> TfTensor:
     if number in known:
         return known[number]
     tensor = graph.tensors[number]
@@ -89,8 +85,8 @@ def _value(graph: Graph, known: dict[int, Value], number: int) -> Value:
     return tensor.constant
 
 
-def _computed(tf: TensorFlow, operator: Operator, inputs: list[Value], outputs: list[Tensor]) -> list[Value]:
-    def run() -> list[Value]:
+def _computed(tf: TensorFlow, operator: Operator, inputs: list[TfTensor], outputs: list[Tensor]) -> list[TfTensor]:
+    def run() -> list[TfTensor]:
         result = OPERATORS[operator.kind](tf, inputs, operator.options, outputs)
         return list(result) if isinstance(result, list | tuple) else [result]
 
@@ -101,7 +97,7 @@ def _computed(tf: TensorFlow, operator: Operator, inputs: list[Value], outputs: 
     return run()
 
 
-def _activated(tf: TensorFlow, x: Value, options: BuiltinOptions, outputs: list[Tensor]) -> Value:
+def _activated(tf: TensorFlow, x: TfTensor, options: OptionsT, outputs: list[Tensor]) -> TfTensor:
     """The activation fused into an operator; or the one that the range of its quantized output stands for."""
     kinds = schema().ActivationFunctionType
     fused = getattr(options, "fusedActivationFunction", kinds.NONE)
@@ -121,7 +117,7 @@ def _activated(tf: TensorFlow, x: Value, options: BuiltinOptions, outputs: list[
     return functions[fused](x)
 
 
-def _convolution(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, outputs: list[Tensor]) -> Value:
+def _convolution(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, outputs: list[Tensor]) -> TfTensor:
     x, weights, *bias = inputs  # weights [out, height, width, in]
     result = tf.nn.conv2d(x, tf.transpose(weights, (1, 2, 3, 0)), *_window(options), dilations=_dilation(options))
     if (
@@ -131,7 +127,7 @@ def _convolution(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, o
     return _activated(tf, _with_bias(tf, result, bias), options, outputs)
 
 
-def _depthwise(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, outputs: list[Tensor]) -> Value:
+def _depthwise(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, outputs: list[Tensor]) -> TfTensor:
     x, weights, *bias = inputs  # weights [1, height, width, in x multiplier]
     _, height, width, count = weights.shape
     filters = tf.reshape(weights, (height, width, x.shape[3], count // x.shape[3]))
@@ -143,7 +139,7 @@ def _depthwise(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, out
     return _activated(tf, _with_bias(tf, result, bias), options, outputs)
 
 
-def _connected(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, outputs: list[Tensor]) -> Value:
+def _connected(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, outputs: list[Tensor]) -> TfTensor:
     x, weights, *bias = inputs  # weights [out, in]
     if getattr(options, "weightsFormat", 0):
         raise ValueError("its weights are shuffled")
@@ -154,20 +150,20 @@ def _connected(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, out
     return _activated(tf, result, options, outputs)
 
 
-def _with_bias(tf: TensorFlow, x: Value, bias: list[Value]) -> Value:
+def _with_bias(tf: TensorFlow, x: TfTensor, bias: list[TfTensor]) -> TfTensor:
     return tf.nn.bias_add(x, bias[0]) if bias and bias[0] is not None else x
 
 
-def _window(options: BuiltinOptions) -> tuple[tuple[int, int], str]:
+def _window(options: OptionsT) -> tuple[tuple[int, int], str]:
     return (int(options.strideH), int(options.strideW)), "SAME" if options.padding == schema().Padding.SAME else "VALID"
 
 
-def _dilation(options: BuiltinOptions) -> tuple[int, int]:
+def _dilation(options: OptionsT) -> tuple[int, int]:
     return int(options.dilationHFactor), int(options.dilationWFactor)
 
 
 def _pooling(name: str) -> Rule:
-    def rule(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, outputs: list[Tensor]) -> Value:
+    def rule(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, outputs: list[Tensor]) -> TfTensor:
         strides, padding = _window(options)
         window = (int(options.filterHeight), int(options.filterWidth))
         return _activated(tf, getattr(tf.nn, name)(inputs[0], window, strides, padding), options, outputs)
@@ -176,7 +172,7 @@ def _pooling(name: str) -> Rule:
 
 
 def _arithmetic(name: str) -> Rule:
-    def rule(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, outputs: list[Tensor]) -> Value:
+    def rule(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, outputs: list[Tensor]) -> TfTensor:
         return _activated(tf, getattr(tf, name)(*inputs), options, outputs)
 
     return rule
@@ -185,8 +181,8 @@ def _arithmetic(name: str) -> Rule:
 def _plain(name: str) -> Rule:
     """An operator that is one of TensorFlow's functions, such as `nn.relu`, of its inputs alone."""
 
-    def rule(tf: TensorFlow, inputs: list[Value], _: BuiltinOptions, __: list[Tensor]) -> Value:
-        function = tf
+    def rule(tf: TensorFlow, inputs: list[TfTensor], _: OptionsT, __: list[Tensor]) -> TfTensor:
+        function: Any = tf
         for part in name.split("."):
             function = getattr(function, part)
         return function(*inputs)
@@ -195,7 +191,7 @@ def _plain(name: str) -> Rule:
 
 
 def _reduction(name: str) -> Rule:
-    def rule(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, _: list[Tensor]) -> Value:
+    def rule(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, _: list[Tensor]) -> TfTensor:
         axes = tuple(int(axis) for axis in np.atleast_1d(inputs[1]))
         return getattr(tf, name)(inputs[0], axes, keepdims=bool(getattr(options, "keepDims", False)))
 
@@ -203,7 +199,7 @@ def _reduction(name: str) -> Rule:
 
 
 def _resized(name: str) -> Rule:
-    def rule(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, _: list[Tensor]) -> Value:
+    def rule(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, _: list[Tensor]) -> TfTensor:
         corners, centers = bool(options.alignCorners), bool(options.halfPixelCenters)
         return getattr(tf.raw_ops, name)(
             images=inputs[0], size=inputs[1], align_corners=corners, half_pixel_centers=centers
@@ -212,22 +208,22 @@ def _resized(name: str) -> Rule:
     return rule
 
 
-def _reshaped(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, _: list[Tensor]) -> Value:
+def _reshaped(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, _: list[Tensor]) -> TfTensor:
     shape = inputs[1] if len(inputs) > 1 and inputs[1] is not None else options.newShape
     return tf.reshape(inputs[0], np.asarray(shape, np.int32).reshape(-1))
 
 
-def _squeezed(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, _: list[Tensor]) -> Value:
+def _squeezed(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, _: list[Tensor]) -> TfTensor:
     axes = getattr(options, "squeezeDims", None)
     return tf.squeeze(inputs[0], None if axes is None or len(axes) == 0 else [int(axis) for axis in axes])
 
 
-def _mirrored(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, _: list[Tensor]) -> Value:
+def _mirrored(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, _: list[Tensor]) -> TfTensor:
     modes = schema().MirrorPadMode
     return tf.pad(inputs[0], inputs[1], "REFLECT" if options.mode == modes.REFLECT else "SYMMETRIC")
 
 
-def _strided_slice(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, _: list[Tensor]) -> Value:
+def _strided_slice(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, _: list[Tensor]) -> TfTensor:
     return tf.strided_slice(
         *inputs,
         begin_mask=int(options.beginMask),
@@ -238,25 +234,25 @@ def _strided_slice(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions,
     )
 
 
-def _prelu(tf: TensorFlow, inputs: list[Value], _: BuiltinOptions, __: list[Tensor]) -> Value:
+def _prelu(tf: TensorFlow, inputs: list[TfTensor], _: OptionsT, __: list[Tensor]) -> TfTensor:
     x, slopes = inputs
     return tf.nn.relu(x) + -slopes * tf.nn.relu(-x)  # the form that the converter makes PRELU of
 
 
-def _hard_swish(tf: TensorFlow, inputs: list[Value], _: BuiltinOptions, __: list[Tensor]) -> Value:
+def _hard_swish(tf: TensorFlow, inputs: list[TfTensor], _: OptionsT, __: list[Tensor]) -> TfTensor:
     return inputs[0] * (tf.nn.relu6(inputs[0] + 3.0) * np.float32(1 / 6))
 
 
-def _softmax(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, _: list[Tensor]) -> Value:
+def _softmax(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, _: list[Tensor]) -> TfTensor:
     beta = float(getattr(options, "beta", 1.0))
     return tf.nn.softmax(inputs[0] if beta == 1 else inputs[0] * beta)
 
 
-def _product(tf: TensorFlow, inputs: list[Value], options: BuiltinOptions, _: list[Tensor]) -> Value:
+def _product(tf: TensorFlow, inputs: list[TfTensor], options: OptionsT, _: list[Tensor]) -> TfTensor:
     return tf.matmul(inputs[0], inputs[1], transpose_a=bool(options.adjX), transpose_b=bool(options.adjY))
 
 
-def _cast(tf: TensorFlow, inputs: list[Value], _: BuiltinOptions, outputs: list[Tensor]) -> Value:
+def _cast(tf: TensorFlow, inputs: list[TfTensor], _: OptionsT, outputs: list[Tensor]) -> TfTensor:
     return tf.cast(inputs[0], "float32" if outputs[0].dtype.startswith("float") else outputs[0].dtype)
 
 

@@ -20,7 +20,7 @@ def test_content_of_other_files_is_refused(tmp_path: Path, way: str) -> None:
         lead_out(file.create_group("layers/conv"), "kernel", way, tmp_path)
     with (
         h5py.File(path) as file,
-        pytest.raises(EdgeretrainError, match=r"net\.h5: its layers/conv/kernel is to be read from another file"),
+        pytest.raises(EdgeretrainError, match=r"net\.h5: its layers/conv/kernel would be read from another file"),
     ):
         require_self_contained(path, file)
 
@@ -47,7 +47,7 @@ def test_no_weight_file_is_read_from_another_file(tmp_path: Path, way: str) -> N
         layer = file.create_group("conv_pw_13")
         layer.attrs["weight_names"] = np.array([b"kernel"])
         lead_out(layer, "kernel", way, tmp_path)
-    with pytest.raises(EdgeretrainError, match=r"weights\.h5: its conv_pw_13/kernel is to be read from another file"):
+    with pytest.raises(EdgeretrainError, match=r"weights\.h5: its conv_pw_13/kernel would be read from another file"):
         load_weights(None, get_preset("mobilenet_v1_025_128"), path)
 
 

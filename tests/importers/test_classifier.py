@@ -58,7 +58,7 @@ def test_labels_are_read_as_they_are(text: str | bytes, labels: tuple[str, ...],
 def test_numbers_that_count_the_labels_are_taken_off(text: str, tmp_path: Path) -> None:
     labels, told = read_labels(labels_file(tmp_path, text))
     assert labels == ("roses", "field of tulips")
-    assert told == ("Labels: the numbers in front are taken off, as in 'roses'.",)
+    assert told == ("Labels: the numbers at the start of the lines are removed, as in 'roses'.",)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_numbers_that_count_the_labels_are_taken_off(text: str, tmp_path: Path) 
         ("", "it holds no label"),
         ("\n\n", "it holds no label"),
         ("roses\n\ntulips\n", "line 2 is empty"),
-        ("roses\ntulips\nroses\n", "'roses' is there twice"),
-        (b"\xff\xfe\x00", "is no text in UTF-8"),
+        ("roses\ntulips\nroses\n", "'roses' appears twice"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
     ],
 )
 def test_labels_that_cannot_be(text: str | bytes, says: str, tmp_path: Path) -> None:

@@ -187,9 +187,12 @@ def test_a_lite_handle_is_a_tflite_file(server: _Server) -> None:
     ("page", "reason"),
     [
         (None, "the server answered 404"),
-        (b"<!DOCTYPE html><html>sign in</html>", "what came back is a web page, not an archive of a TensorFlow module"),
-        (b"", "what came back is empty"),
-        (b"\x08\x01 no archive", "what came back is something else, not an archive"),
+        (
+            b"<!DOCTYPE html><html>sign in</html>",
+            "the downloaded file is a web page, not an archive of a TensorFlow module",
+        ),
+        (b"", "the downloaded file is empty"),
+        (b"\x08\x01 no archive", "the downloaded file is something else, not an archive"),
         (packed(MODULE)[:-20], "It was not unpacked"),
         (packed({"../../evil": b"1"}), "holds a path that leaves its folder"),
         (packed({"/evil": b"1"}), "holds a path that leaves its folder"),

@@ -152,7 +152,7 @@ def test_no_network_takes_its_weights_from_another_file(tmp_path: Path, name: st
         lead_out(file, "more", way, tmp_path)
     if name == "net.keras":
         replace_weights(path, inside.read_bytes())
-    with pytest.raises(EdgeretrainError, match=r"net\.(h5|keras): its more is to be read from another file"):
+    with pytest.raises(EdgeretrainError, match=r"net\.(h5|keras): its more would be read from another file"):
         opened(path)
 
 

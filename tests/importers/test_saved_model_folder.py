@@ -9,7 +9,7 @@ import pytest
 from edgeretrain.backbone.source import SourceOverrides
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.saved_model import open_saved_model
-from edgeretrain.importers.signatures import Signature, choose, choose_output, hub_size
+from edgeretrain.importers.signatures import Signature, choose_output, choose_signature, hub_size
 from importers.modules import field, number_field
 
 
@@ -73,7 +73,7 @@ def test_which_signature_and_output_are_taken() -> None:
     }
 
     def chosen(layer: str | None) -> tuple[str, str | None, str | None]:
-        signature, output, tensor = choose(found, layer, "module")
+        signature, output, tensor = choose_signature(found, layer, "module")
         return signature.name, output, tensor
 
     assert chosen(None) == ("image_feature_vector", None, None)
@@ -89,4 +89,4 @@ def test_which_signature_and_output_are_taken() -> None:
     with pytest.raises(EdgeretrainError, match=r"the signature s has several outputs: a, b\."):
         choose_output(signature("s", "a", "b"), "module")
     with pytest.raises(EdgeretrainError, match=r"several signatures that take a photo: x, y\."):
-        choose({"x": signature("x", "a"), "y": signature("y", "a")}, None, "module")
+        choose_signature({"x": signature("x", "a"), "y": signature("y", "a")}, None, "module")

@@ -124,7 +124,9 @@ def test_class_scores_as_features_stay_when_a_softmax_made_them(written: Written
 def test_scores_that_no_dense_layer_makes_are_no_bottleneck(written: Written) -> None:
     small = SmallFile()
     graph = written(small, small.softmax(small.averaged(small.convolution(small.photo())), outputs=5))
-    with pytest.raises(EdgeretrainError, match=r"net\.tflite: ends in SOFTMAX, but not of a dense layer \(it is of ME"):
+    with pytest.raises(
+        EdgeretrainError, match=r"net\.tflite: ends in SOFTMAX, but not after a dense layer \(but after ME"
+    ):
         cut_name(graph)
     assert cut_name(graph, "t4") == "t4"
 

@@ -107,7 +107,9 @@ def test_first_operators_that_say_nothing_of_the_scale(
 ) -> None:
     small = SmallFile()
     graph = written(small, small.classifier(build(small, small.photo())))
-    with pytest.raises(EdgeretrainError, match=r"net\.tflite: does not say how it wants its pixels.*--scale.*-1\.\.1"):
+    with pytest.raises(
+        EdgeretrainError, match=r"net\.tflite: does not say which pixel values it expects.*--scale.*-1\.\.1"
+    ):
         find_entry(graph, SourceOverrides())
 
 
@@ -182,13 +184,13 @@ def test_metadata_beside_a_quantized_input(
     [
         ((1, 28, 28, 1), "FLOAT32", r"\(float32 \[1,28,28,1\]\) is greyscale"),
         ((1, 3, 224, 224), "FLOAT32", "has the colour channels first"),
-        ((1, 16000), "FLOAT32", "is no RGB photo"),
-        ((1, 64, 64, 4), "FLOAT32", "is no RGB photo"),
-        ((), "FLOAT32", "is no RGB photo"),
+        ((1, 16000), "FLOAT32", "is not an RGB photo"),
+        ((1, 64, 64, 4), "FLOAT32", "is not an RGB photo"),
+        ((), "FLOAT32", "is not an RGB photo"),
         ((1, 64, 64, 3), "INT32", "neither float32 nor uint8"),
         ((1, 64, 64, 3), "INT8", "neither float32 nor uint8"),  # not quantized: what would it mean?
         ((1, 64, 48, 3), "FLOAT32", "are 48 x 64 pixels, not square"),
-        ((1, -1, -1, 3), "FLOAT32", "takes photos of any size. Say with --size"),
+        ((1, -1, -1, 3), "FLOAT32", "takes photos of any size. Give --size"),
         ((1, 70000, 70000, 3), "FLOAT32", "takes photos of 70000 x 70000 pixels; at most 2048"),
     ],
 )
@@ -229,5 +231,5 @@ def test_an_open_size_is_the_users(written: Written, shape: tuple[int, ...]) -> 
 def test_input_is_for_graphs(written: Written) -> None:
     small = SmallFile()
     graph = written(small, small.classifier(small.photo()))
-    with pytest.raises(EdgeretrainError, match="--input is for frozen graphs"):
+    with pytest.raises(EdgeretrainError, match="--input is for graphs only"):
         find_entry(graph, SourceOverrides(input="t0", scaling=SCALED.scaling))

@@ -146,7 +146,7 @@ def test_a_classifier(classifier: Callable[[str], Path], keras_classifier: Any, 
     if precision == "int8":
         source = open_tflite_file(path, SourceOverrides())  # its quantization says it
     else:
-        with pytest.raises(EdgeretrainError, match=r"does not say how it wants its pixels\. Say it with --scale: -1"):
+        with pytest.raises(EdgeretrainError, match=r"does not say which pixel values it expects\. Give --scale: -1"):
             open_tflite_file(path, SourceOverrides())
         source = open_tflite_file(path, MINUS_ONE_TO_ONE)
     assert str(source.scaling) == "-1..1"
@@ -249,7 +249,7 @@ def test_a_feature_map_is_averaged(tmp_path: Path) -> None:
     mapped = open_tflite_file(path, SourceOverrides(layer="map", scaling=SCALING))
     pixels = noise(16)
     np.testing.assert_allclose(run_source(mapped, pixels), run_source(whole, pixels), rtol=1e-5, atol=1e-6)
-    assert "That is a feature map: its average over 16 x 16 places is taken." in mapped.notes
+    assert "That is a feature map: its average over 16 x 16 positions is taken." in mapped.notes
 
 
 @QUICK

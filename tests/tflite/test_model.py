@@ -165,7 +165,7 @@ def test_constants_that_numpy_does_not_have() -> None:
     model = empty()
     tensor = model.add_constant("weights", np.int8([1, 2]))
     model.tensors[tensor].type = schema().TensorType.INT4
-    with pytest.raises(EdgeretrainError, match=r"The model: its constant weights is INT4, which is not known here"):
+    with pytest.raises(EdgeretrainError, match=r"The model: its constant weights is INT4, which is not supported"):
         model.constant(tensor)
     model.tensors[tensor].type = schema().TensorType.INT8
     model.tensors[tensor].sparsity = schema().SparsityParametersT()

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.tflite.tensorflow_types import NodeDef
 
 SAME_VALUES = frozenset(
     {
@@ -58,7 +58,7 @@ def is_arithmetic(operation: str) -> bool:
     return operation in _ARITHMETIC
 
 
-def check_arithmetic(nodes: Iterable[Any], what: str) -> None:
+def check_arithmetic(nodes: Iterable[NodeDef], what: str) -> None:
     """Check that these nodes (`NodeDef`) do nothing but arithmetic, and compute what they did in training's end.
 
     Args:
@@ -83,11 +83,11 @@ def check_arithmetic(nodes: Iterable[Any], what: str) -> None:
             )
 
 
-def _numbers(constant: Any) -> int:
+def _numbers(constant: NodeDef) -> int:
     return math.prod(dim.size for dim in constant.attr["value"].tensor.tensor_shape.dim)
 
 
-def _refusal(node: Any) -> str:
+def _refusal(node: NodeDef) -> str:
     from tensorflow.python.framework import op_def_registry
 
     named = f"{node.name} ({node.op})"

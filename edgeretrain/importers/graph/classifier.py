@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.importers.graph.arithmetic import FAKE_QUANTIZATION, RESHAPES, SAME_VALUES
 from edgeretrain.importers.graph.nodes import Nodes, node_of
+from edgeretrain.tflite.tensorflow_types import NodeDef
 
 Shapes = Callable[[str], Sequence[int | None]]
 
@@ -79,15 +79,15 @@ def find_classifier(nodes: Nodes, output: str, computed: set[str], shapes: Shape
 
 def dense_layers(nodes: Nodes, computed: Sequence[str], shapes: Shapes) -> list[tuple[str, str]]:
     """The dense layers among these nodes, in order: (the tensor each takes, its result with the bias added)."""
-    found = []
+    layers = []
     for name in computed:
         if _is_dense(nodes.by_name[name], shapes) and _split_constant_input(nodes, name, set(computed)) is not None:
             result = f"{name}:0"
             for taker in nodes.consumers.get(result, ()):
                 if nodes.by_name[taker].op in ("Add", "AddV2", "BiasAdd"):
                     result = f"{taker}:0"
-            found.append((skip_identities(nodes, nodes.inputs(name)[0], shapes), result))
-    return found
+            layers.append((skip_identities(nodes, nodes.inputs(name)[0], shapes), result))
+    return layers
 
 
 def skip_identities(nodes: Nodes, tensor: str, shapes: Shapes) -> str:
@@ -107,13 +107,13 @@ def is_row(shape: Sequence[int | None]) -> bool:
     return len(shape) >= 2 and shape[-1] is not None and all(length == 1 for length in shape[:-1])
 
 
-def _is_dense(node: Any, shapes: Shapes) -> bool:
+def _is_dense(node: NodeDef, shapes: Shapes) -> bool:
     if node.op == "MatMul":
         return not node.attr["transpose_a"].b
     return bool(node.op == "Conv2D" and is_row(shapes(f"{node.name}:0")) and is_row(shapes(_first(node))))
 
 
-def _first(node: Any) -> str:
+def _first(node: NodeDef) -> str:
     name = str(node.input[0])
     return name if ":" in name else f"{name}:0"
 

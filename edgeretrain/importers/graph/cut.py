@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from edgeretrain.importers.graph.classifier import (
 from edgeretrain.importers.graph.image import ImageInput, compose, feed_nodes, find_image
 from edgeretrain.importers.graph.nodes import Nodes, node_of
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import GraphDef, TfTensor
 
 _POOLINGS = ("Mean", "Max", "AvgPool", "MaxPool")
 
@@ -42,17 +42,17 @@ class CutGraph:
     Attributes:
         input: the tensor that a user of the graph feeds with photos.
         size: side of the photo, pixels.
-        pixels: what `input` wants its pixels to be, as far as the graph and its names tell; else None.
-        pixels_by: who says so; "" when nobody does.
+        pixels: the range of the pixels that `input` expects, by the graph and its names; None: not known.
+        pixels_by: how that is known; "" if it is not.
         layer: the tensor of the bottleneck.
         length: d, how many numbers the bottleneck holds.
         grid: height and width of the feature map that `layer` is, which is averaged; None when it is a vector.
         candidates: tensors that could be the bottleneck, from the photo to the output.
-        classifier: what the graph does with the bottleneck to the end; None when that is no dense layer, or when the
-            bottleneck was named.
-        pooling: what the last pooling of a whole feature map gives, where every way from the photo to the output goes
-            through.
-        dense_input: what the last dense layer takes where every way goes through, whatever follows it.
+        classifier: the dense layers from the bottleneck to the end; None if there are none, or if the bottleneck was
+            named.
+        pooling: the output of the last pooling of a whole feature map that all paths from the photo to the output
+            pass.
+        dense_input: the input of the last dense layer that all paths pass, whatever follows it.
         output: the tensor at the end.
         network: the photo at `entry`, `float32 [1,S,S,3]` -> bottleneck `[1,d]`; can be traced. `entry` is `input`
             behind the scaling that the graph itself does: `scaling` puts the two together.
@@ -72,7 +72,7 @@ class CutGraph:
     pooling: str | None
     dense_input: str | None
     output: str
-    network: Callable[[Any], Any]
+    network: Callable[[TfTensor], TfTensor]
     parameters: int
     fake_quantized: bool
     _nodes: Nodes
@@ -103,7 +103,7 @@ class CutGraph:
 
 
 def cut_graph(
-    graph_def: Any,
+    graph_def: GraphDef,
     overrides: SourceOverrides,
     *,
     what: str,
@@ -119,14 +119,14 @@ def cut_graph(
 
     Args:
         graph_def: a `GraphDef`, frozen: no variables. It is data; see `arithmetic.py` for what is let through.
-        overrides: what the user says. What is not said is read from the graph.
+        overrides: the user's options. The rest is read from the graph.
         what: the file's name, for messages.
-        input: the tensor that takes the photo, when the caller knows it; the user's word goes first.
+        input: the tensor that takes the photo, if the caller knows it; the user's option comes first.
         output: the tensor at the end, when the caller knows it.
         side: of the photos that `input` takes, pixels, when the caller knows it.
 
     Raises:
-        EdgeretrainError: there is no image input, or several; where to cut or the photo's size cannot be told; a
+        EdgeretrainError: there is no image input, or several; the cut or the photo's size is unknown; a
             tensor does not exist; the graph is not frozen, is rewritten to 8 bits, or does more than arithmetic.
     """
     nodes = Nodes(graph_def, what)
@@ -179,10 +179,10 @@ def _comes_from_softmax(nodes: Nodes, tensor: str) -> bool:
 
 
 def _cut(nodes: Nodes, image: ImageInput, size: int, layer: str | None, output: str) -> CutGraph:
-    wanted = [output]
+    ends = [output]
     reached = nodes.reached(image.entry)
-    order = [name for name in nodes.needed(wanted, {image.entry}) if name in reached]
-    part = nodes.part(wanted, {image.entry})
+    order = [name for name in nodes.needed(ends, {image.entry}) if name in reached]
+    part = nodes.part(ends, {image.entry})
     shapes = _shapes(nodes, part, image, size)
     computed = set(order) | {node_of(image.entry)}
     classifier = find_classifier(nodes, output, computed, shapes) if layer is None else None
@@ -215,7 +215,7 @@ def _cut(nodes: Nodes, image: ImageInput, size: int, layer: str | None, output: 
     )
 
 
-def _shapes(nodes: Nodes, part: Any, image: ImageInput, size: int) -> Shapes:
+def _shapes(nodes: Nodes, part: GraphDef, image: ImageInput, size: int) -> Shapes:
     """The shapes of a part's tensors for one photo."""
     import tensorflow as tf
 
@@ -250,15 +250,15 @@ def _refused_by_tensorflow(nodes: Nodes, image: ImageInput, size: int, error: Ex
 def _candidates(
     dense: Sequence[tuple[str, str]], gates: set[str], shapes: Shapes, shown: str
 ) -> tuple[BottleneckCandidate, ...]:
-    """What dense layers take and give, where every way from the photo to the output goes through."""
-    # The last one's result is no bottleneck but the scores.
+    """Inputs and outputs of dense layers that all paths from the photo to the output pass."""
+    # The last one's result is not a bottleneck but the scores.
     tensors = dict.fromkeys([tensor for pair in dense for tensor in pair][:-1])
-    found = []
+    candidates = []
     for tensor in (*tensors, *(() if shown in tensors else (shown,))):
         length = shapes(tensor)[-1] if shapes(tensor) else None
         if length and (tensor == shown or tensor in gates):
-            found.append(BottleneckCandidate(tensor, length))
-    return tuple(found)
+            candidates.append(BottleneckCandidate(tensor, length))
+    return tuple(candidates)
 
 
 def _last_pooling(nodes: Nodes, order: Sequence[str], gates: set[str], shapes: Shapes) -> str | None:
@@ -280,7 +280,7 @@ def _grid(shape: Sequence[int | None]) -> tuple[int, int] | None:
 
 
 def _gates(nodes: Nodes, entry: str, order: Sequence[str]) -> set[str]:
-    """The tensors that every way from the photo to the output goes through: those that no edge leads past.
+    """The tensors that all paths from the photo to the output pass.
 
     Args:
         order: the nodes between the two, each after its inputs.
@@ -319,11 +319,11 @@ def _averaged(nodes: Nodes, tensor: str, computed: set[str], shapes: Shapes) -> 
     return (inputs[0], True) if whole else (tensor, False)
 
 
-def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Callable[[Any], Any]:
+def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Callable[[TfTensor], TfTensor]:
     """Scaled photo at the entry -> bottleneck."""
     part = nodes.part([source], {image.entry})
 
-    def build(scaled: Any) -> Any:
+    def build(scaled: TfTensor) -> TfTensor:
         import tensorflow as tf
 
         (values,) = tf.graph_util.import_graph_def(
@@ -333,9 +333,9 @@ def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Ca
             values = tf.cast(values, tf.float32)
         return tf.reduce_mean(values, axis=(1, 2)) if averaged else tf.reshape(values, (1, -1))
 
-    sessions: dict[tuple[int, ...], Callable[[Any], Any]] = {}
+    sessions: dict[tuple[int, ...], Callable[[TfTensor], TfTensor]] = {}
 
-    def network(scaled: Any) -> Any:
+    def network(scaled: TfTensor) -> TfTensor:
         import tensorflow as tf
 
         if not tf.executing_eagerly():
@@ -351,7 +351,7 @@ def _network(nodes: Nodes, image: ImageInput, source: str, averaged: bool) -> Ca
     return network
 
 
-def _length(nodes: Nodes, network: Callable[[Any], Any], shown: str, size: int) -> int:
+def _length(nodes: Nodes, network: Callable[[TfTensor], TfTensor], shown: str, size: int) -> int:
     """How many numbers the bottleneck holds; the network is run once for that."""
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Where a photo enters a graph, and what the graph and its names say of the pixels."""
+"""Where a photo enters a graph, and the range of its pixels by the graph and its names."""
 
 import re
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.graph.arithmetic import SAME_VALUES
 from edgeretrain.importers.graph.nodes import Nodes, node_of
+from edgeretrain.tflite.tensorflow_types import NodeDef
 
 RAW = Scaling((1.0,), (0.0,))
 
@@ -37,10 +38,10 @@ class ImageInput:
     Attributes:
         tensor: takes the photo, scaled as `pixels` says.
         entry: the same photo behind the graph's own scaling.
-        size: side of the photo as the graph says it, pixels, or None.
+        size: side of the photo in the graph, pixels, or None.
         own: what the graph itself does to the pixels between `tensor` and `entry`.
-        pixels: what `tensor` wants its pixels to be, as far as it can be told.
-        by: who says so; "" when nobody does.
+        pixels: the range of the pixels that `tensor` expects; None: not known.
+        by: how that is known; "" if it is not.
     """
 
     tensor: str
@@ -85,15 +86,15 @@ def find_image(nodes: Nodes, outputs: list[str], given: str | None, side: int | 
 def feed_nodes(nodes: Nodes, outputs: list[str]) -> list[str]:
     """Nodes where something is fed: placeholders, and decoders, whose photo we decode ourselves."""
     decoded = {f"{name}:0" for name, node in nodes.by_name.items() if node.op in _DECODERS}
-    found = [node_of(tensor) for tensor in decoded if nodes.reached(tensor) & set(map(node_of, outputs))]
+    feeds = [node_of(tensor) for tensor in decoded if nodes.reached(tensor) & set(map(node_of, outputs))]
     for name in nodes.needed(outputs, decoded):
         node = nodes.by_name[name]
         if node.op == "Placeholder" or (node.op == "PlaceholderWithDefault" and _is_image(node)):
-            found.append(name)
-    return sorted(found)
+            feeds.append(name)
+    return sorted(feeds)
 
 
-def _is_image(node: Any) -> bool:
+def _is_image(node: NodeDef) -> bool:
     if node.op in _DECODERS:
         return True
     from tensorflow.core.framework import types_pb2 as types
@@ -105,12 +106,12 @@ def _is_image(node: Any) -> bool:
     return not shape.dim or (len(shape.dim) in (3, 4) and shape.dim[-1].size in (3, -1))
 
 
-def _says_it(node: Any) -> bool:
+def _says_it(node: NodeDef) -> bool:
     """Whether an image's node says that it is one."""
     return node.op in _DECODERS or bool(node.attr["shape"].shape.dim)
 
 
-def _shape_text(node: Any) -> str:
+def _shape_text(node: NodeDef) -> str:
     return str([dim.size if dim.size >= 0 else None for dim in node.attr["shape"].shape.dim]).replace("None", "?")
 
 
@@ -149,23 +150,23 @@ def _trace_preprocessing(nodes: Nodes, tensor: str, side: int | None) -> ImageIn
     return ImageInput(tensor, entry, size, own, pixels, by)
 
 
-def _to_other_floats(cast: Any) -> bool:
+def _to_other_floats(cast: NodeDef) -> bool:
     """Whether a network computes in other numbers than float32, which we feed."""
     from tensorflow.core.framework import types_pb2 as types
 
     return cast.attr["DstT"].type in (types.DT_HALF, types.DT_BFLOAT16, types.DT_DOUBLE)
 
 
-def _takes_raw(feed: Any) -> bool:
+def _takes_raw(feed: NodeDef) -> bool:
     from tensorflow.core.framework import types_pb2 as types
 
     return feed.op in _DECODERS or (feed.op == "Placeholder" and feed.attr["dtype"].type == types.DT_UINT8)
 
 
 def _infer_pixel_range(nodes: Nodes, own: Scaling) -> tuple[Scaling | None, str]:
-    """What the pixels should be, told from what the graph does to them, or else from its names."""
+    """The expected range of the pixels, inferred from what the graph does to them, or else from its names."""
     if own != RAW:
-        # A network sees about -3 to 3. What makes that of the pixels says what they are.
+        # Networks expect about -3 to 3. The scaling that leads there shows the range of the pixels.
         means = [-offset / factor for factor, offset in zip(own.factor, own.offset, strict=True)]
         if max(own.factor) < 0.05 or max(means) > 2:
             return RAW, "the graph scales raw pixels"
@@ -177,7 +178,7 @@ def _infer_pixel_range(nodes: Nodes, own: Scaling) -> tuple[Scaling | None, str]
     return None, ""
 
 
-def _square(nodes: Nodes, feed: Any) -> int | None:
+def _square(nodes: Nodes, feed: NodeDef) -> int | None:
     """Side of the photos that a placeholder takes."""
     dims = [dim.size for dim in feed.attr["shape"].shape.dim] if "shape" in feed.attr else []
     if feed.op not in ("Placeholder", "PlaceholderWithDefault") or len(dims) not in (3, 4):
@@ -203,7 +204,7 @@ def _side(nodes: Nodes, tensor: str, height: int, width: int) -> int | None:
     return height if height > 0 else width if width > 0 else None
 
 
-def _scaling_step(nodes: Nodes, node: Any, entry: str) -> Scaling | None:
+def _scaling_step(nodes: Nodes, node: NodeDef, entry: str) -> Scaling | None:
     """What an operation does to a photo, when that is a scaling by constants."""
     inputs = nodes.inputs(node.name)
     if node.op not in ("Mul", "Sub", "Add", "AddV2", "BiasAdd", "RealDiv", "Div") or len(inputs) != 2:

@@ -1,4 +1,4 @@
-"""A GraphDef as nodes that know their neighbours; parts of it taken out as GraphDefs of their own."""
+"""A GraphDef as linked nodes; parts of it as separate GraphDefs."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.importers.graph.arithmetic import FAKE_QUANTIZATION, check_arithmetic
 from edgeretrain.tflite.quiet import quiet
+from edgeretrain.tflite.tensorflow_types import GraphDef, NodeDef
 
 
 def node_of(tensor: str) -> str:
@@ -32,7 +33,7 @@ class Nodes:
         consumers: tensor -> names of the nodes that take it, in the file's order.
     """
 
-    def __init__(self, graph_def: Any, what: str) -> None:
+    def __init__(self, graph_def: GraphDef, what: str) -> None:
         self.what = what
         self.by_name = {node.name: node for node in graph_def.node}
         self.consumers: dict[str, list[str]] = {}
@@ -45,23 +46,23 @@ class Nodes:
         self._versions = graph_def.versions
 
     def inputs(self, name: str) -> list[str]:
-        """The tensors that a node takes. What it only waits for is left out: arithmetic waits for nothing."""
+        """The tensors that a node takes, without control inputs: arithmetic does not need them."""
         return [tensor_of(reference) for reference in self.by_name[name].input if not reference.startswith("^")]
 
-    def find(self, wanted: str, option: str) -> str:
+    def find(self, name: str, option: str) -> str:
         """A tensor that the user names, with or without `:0`.
 
         Raises:
             EdgeretrainError: there is none; the message suggests the nearest names.
         """
-        tensor = tensor_of(wanted.strip().removeprefix("^"))
+        tensor = tensor_of(name.strip().removeprefix("^"))
         if node_of(tensor) in self.by_name:
             return tensor
         names = list(self.by_name)
-        ends = [name for name in names if name.endswith("/" + node_of(tensor))]
+        ends = [known for known in names if known.endswith("/" + node_of(tensor))]
         near = [*ends, *difflib.get_close_matches(node_of(tensor), names, 3, 0.5)][:3]
         hint = f"Did you mean {' or '.join(near)}?" if near else f"The last tensors are {', '.join(names[-3:])}."
-        raise EdgeretrainError(f"{self.what}: has no tensor {wanted!r} ({option}). {hint}")
+        raise EdgeretrainError(f"{self.what}: has no tensor {name!r} ({option}). {hint}")
 
     def needed(self, tensors: Iterable[str], given: Collection[str] = ()) -> list[str]:
         """Names of the nodes that these tensors are computed from, each after its inputs.
@@ -98,22 +99,22 @@ class Nodes:
 
     def reached(self, tensor: str) -> set[str]:
         """Names of the nodes that are computed from a tensor."""
-        found: set[str] = set()
+        reached: set[str] = set()
         stack = [tensor]
         while stack:
             taken = stack.pop()
             # A node may have several outputs: what is computed from it may take any of them.
             for consumer in self.consumers.get(taken, ()):
-                if consumer not in found:
-                    found.add(consumer)
+                if consumer not in reached:
+                    reached.add(consumer)
                     stack.extend(self._taken.get(consumer, ()))
-        return found
+        return reached
 
     def taken(self, name: str) -> list[str]:
         """The tensors of a node that other nodes take."""
         return self._taken.get(name, [])
 
-    def part(self, tensors: Collection[str], given: Collection[str] = (), *, rounded: bool = False) -> Any:
+    def part(self, tensors: Collection[str], given: Collection[str] = (), *, rounded: bool = False) -> GraphDef:
         """The GraphDef of what these tensors need, made ready for inference.
 
         Args:
@@ -133,7 +134,7 @@ class Nodes:
         return part
 
     def value(self, tensor: str) -> npt.NDArray[Any]:
-        """What a tensor that needs no input holds."""
+        """The value of a tensor that depends on no input."""
         import tensorflow as tf
 
         try:
@@ -145,12 +146,12 @@ class Nodes:
             raise self.refused(f"cannot compute {tensor}", error) from None
 
     def refused(self, what: str, error: Exception, advice: str = "Copy or make it again.") -> EdgeretrainError:
-        """What TensorFlow raised, in one line."""
+        """The error for an exception of TensorFlow's, with its first line."""
         reason = str(getattr(error, "message", error)).strip().split("\n")[0][:200]
         return EdgeretrainError(f"{self.what}: TensorFlow {what}. {advice} (TensorFlow: {reason})")
 
 
-def _add(part: Any, node: Any, rounded: bool) -> None:
+def _add(part: GraphDef, node: NodeDef, rounded: bool) -> None:
     """Add a node; what only training needed, or what TensorFlow no longer has, becomes what it means at inference."""
     from tensorflow.core.framework import types_pb2 as types
 
