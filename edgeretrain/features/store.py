@@ -29,9 +29,10 @@ from edgeretrain.tflite.runtime import Runtime
 _FORMAT = 1
 _LISTING = "photos.json"
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed one: the same run gives the same bytes
-_LEVEL = 1  # of deflate: level 6 saves 4 % more and takes three to six times as long
+_LEVEL = 1
 _STEPS = 256
 _ROWS = 256  # in one go: no second copy of all bottlenecks
+_FIRST_ROWS = 2  # of another backbone than int8, these hold more than 256 numbers already
 # What a file that is damaged, or not ours, does to code that reads it.
 _TROUBLE = (
     *(KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError, RuntimeError, MemoryError),
@@ -61,7 +62,7 @@ class Listing:
 
     def split(self) -> Split:
         """The photos in their three sets."""
-        sets = {place: tuple(one for one in self.photos if self.places[one.name] == place) for place in PLACES}
+        sets = {place: tuple(photo for photo in self.photos if self.places[photo.name] == place) for place in PLACES}
         return Split(**sets)
 
 
@@ -113,9 +114,10 @@ def _steps(arrays: list[Floats]) -> Floats | None:
     """The numbers that all the arrays are made of, sorted, if they are at most 256."""
     found = np.empty(0, np.float32)
     for array in arrays:
-        for start in range(0, len(array), _ROWS):
+        for start in (0, *range(_FIRST_ROWS, len(array), _ROWS)):
+            block = array[start : start + (_ROWS if start else _FIRST_ROWS)]
             # As bits: -0.0 and 0.0 are two numbers here.
-            found = np.union1d(found.view(np.uint32), array[start : start + _ROWS].view(np.uint32)).view(np.float32)
+            found = np.union1d(found.view(np.uint32), block.view(np.uint32)).view(np.float32)
             if len(found) > _STEPS:
                 return None
     return found
@@ -139,6 +141,12 @@ def _write_member(archive: zipfile.ZipFile, name: str, pieces: Iterator[bytes]) 
     info = zipfile.ZipInfo(name, _DATE)
     info.compress_type = zipfile.ZIP_DEFLATED
     with archive.open(info, "w", force_zip64=True) as member:
+        if name.endswith(".npy"):
+            # Bottlenecks repeat little but zeros. Without a search for longer repetitions deflate takes half the time,
+            # and the file is smaller: by 2 % (float32) to 14 % (int8). zipfile has no public way to ask for it; where
+            # it keeps its compressor under another name, the file is as large as before.
+            fast = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_RLE)
+            member._compressor = fast  # type: ignore[attr-defined]
         for piece in pieces:
             member.write(piece)
 
