@@ -40,11 +40,6 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def parse_arguments(description: str) -> argparse.Namespace:
-    """`folds`, `repeats` and `photos` from the command line."""
-    return parsed(argument_parser(description))
-
-
 def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """What the command line says, once it has enough folds and repeats."""
     arguments = parser.parse_args()

@@ -1,6 +1,8 @@
 """Which head is the default, and why: the tables in heads.md.
 
-    EDGERETRAIN_PHOTOS=... python benchmarks/heads.py [--folds 10] [--repeats 3] [--photos FOLDER]
+    EDGERETRAIN_PHOTOS=... python benchmarks/heads.py [--folds 10] [--repeats 3] [--photos FOLDER] [--default-only]
+
+`--default-only` fits the default head alone: whether a change of how it is fitted changes what it can do.
 
 Every method is fitted and judged on the same folds (see folds.py). Bottlenecks come from Extractor and its
 cache. A fit is timed in seconds of one core's work, which other programs do not disturb much.
@@ -11,10 +13,23 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from folds import Doubles, Fold, Rows, difference, machine, parse_arguments, percent, photo_sets, repeated_folds, table
+from folds import (
+    Doubles,
+    Fold,
+    Rows,
+    argument_parser,
+    difference,
+    machine,
+    parsed,
+    percent,
+    photo_sets,
+    repeated_folds,
+    table,
+)
 
 from edgeretrain.backbone import Backbone, find_backbone
 from edgeretrain.data.photos import PhotoSet
@@ -38,15 +53,12 @@ KEPT = 0.2  # of the photos of a class that is made rare
 
 @dataclass(frozen=True)
 class Data:
-    """Bottlenecks of one photo set: float32 `[2 * n, d]`, of the n photos and then of the same mirrored."""
+    """Bottlenecks of one photo set: float32 `[2 * n, d]`, of the n photos and then, if needed, of the same mirrored."""
 
     values: npt.NDArray[np.float32]
     labels: Rows
     classes: int
-
-    @property
-    def photos(self) -> int:
-        return len(self.labels) // 2
+    photos: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,25 @@ class Outcome:
     seconds: float
 
 
-def fit_all(data: Data, fold: Fold) -> dict[str, Outcome]:
+REFITTED = "logistic, strength chosen, refitted with the validation photos"
+UNAWARE = "logistic, strength chosen, training photos only"
+
+
+def fit_default(fold: Fold, data: Data) -> dict[str, Outcome]:
+    """The default head on one fold, and what it is before it has seen the validation photos."""
+    learning = np.concatenate([fold.training, fold.validation])
+    start = time.thread_time()
+    unaware, choice = choose_logistic(data.values, data.labels, fold.training, fold.validation, data.classes)
+    chosen = time.thread_time() - start
+    head = fit_logistic(data.values, data.labels, learning, data.classes, l2=choice.l2)
+    both = time.thread_time() - start
+    return {
+        REFITTED: _outcome(head, data, fold.testing, both),
+        UNAWARE: _outcome(unaware, data, fold.testing, chosen),
+    }
+
+
+def fit_all(fold: Fold, data: Data) -> dict[str, Outcome]:
     """Every method on one fold; the first one is the default."""
     values, labels, classes = data.values, data.labels, data.classes
     learning = np.concatenate([fold.training, fold.validation])
@@ -75,8 +105,8 @@ def fit_all(data: Data, fold: Fold) -> dict[str, Outcome]:
     start = time.thread_time()
     head, choice = choose_logistic(values, labels, fold.training, fold.validation, classes)
     chosen = time.thread_time() - start
-    judged("logistic, strength chosen, refitted with the validation photos", logistic(learning, choice.l2), chosen)
-    judged("logistic, strength chosen, training photos only", lambda: head, chosen)
+    judged(REFITTED, logistic(learning, choice.l2), chosen)
+    judged(UNAWARE, lambda: head, chosen)
     mirrored = np.concatenate([learning, learning + data.photos])
     judged("the default, mirrored photos added to the refit", logistic(mirrored, choice.l2), chosen)
     for strength in FIXED:
@@ -144,33 +174,33 @@ def _start(data: Data) -> None:
     _data = data
 
 
-def _work(task: tuple[Fold, Sequence[int] | None]) -> dict[str, Outcome]:
-    fold, rare = task
-    return fit_all(_data, fold) if rare is None else fit_unequal(_data, fold, rare)
+def _work(fit: Callable[[Data], dict[str, Outcome]]) -> dict[str, Outcome]:
+    return fit(_data)
 
 
-def _spread(data: Data, tasks: Sequence[tuple[Fold, Sequence[int] | None]]) -> list[dict[str, Outcome]]:
+def _spread(data: Data, tasks: Sequence[Callable[[Data], dict[str, Outcome]]]) -> list[dict[str, Outcome]]:
     """The tasks on all cores, a process each: the heads' linear algebra is held to one thread."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(available_cores(), context, _start, (data,)) as pool:
         return list(pool.map(_work, tasks))
 
 
-def _load(photo_set: PhotoSet, labels: Rows, backbone: Backbone) -> Data:
+def _load(photo_set: PhotoSet, labels: Rows, backbone: Backbone, flips: Sequence[bool]) -> Data:
     values = [
-        Extractor("squash", cache_folder()).features(photo_set.photos, Column(backbone, flip=flip))
-        for flip in (False, True)
+        Extractor("squash", cache_folder()).features(photo_set.photos, Column(backbone, flip=flip)) for flip in flips
     ]
-    return Data(np.concatenate(values), np.concatenate([labels, labels]), len(photo_set.labels))
+    return Data(np.concatenate(values), np.tile(labels, len(flips)), len(photo_set.labels), len(labels))
 
 
-def _methods_table(data: Data, repeated: Sequence[Sequence[Fold]]) -> str:
-    tasks = [(fold, None) for folds in repeated for fold in folds]
-    outcomes = _spread(data, tasks)
+def _methods_table(
+    data: Data, repeated: Sequence[Sequence[Fold]], fit: Callable[[Fold, Data], dict[str, Outcome]]
+) -> str:
+    all_folds = [fold for folds in repeated for fold in folds]
+    outcomes = _spread(data, [partial(fit, fold) for fold in all_folds])
     names = list(outcomes[0])
     right = {name: np.zeros((len(repeated), data.photos)) for name in names}
     losses = {name: np.zeros((len(repeated), data.photos)) for name in names}
-    for number, ((fold, _), outcome) in enumerate(zip(tasks, outcomes, strict=True)):
+    for number, (fold, outcome) in enumerate(zip(all_folds, outcomes, strict=True)):
         repeat = number // len(repeated[0])
         for name in names:
             right[name][repeat, fold.testing] = outcome[name].predicted == data.labels[fold.testing]
@@ -184,7 +214,7 @@ def _methods_table(data: Data, repeated: Sequence[Sequence[Fold]]) -> str:
                 name,
                 percent(right[name]),
                 "" if first else difference(right[name], right[names[0]]),
-                f"{losses[name].mean():.3f}",
+                f"{losses[name].mean():.4f}",
                 "" if first else f"{gain.mean():+.3f} ± {gain.std(ddof=1) / np.sqrt(len(gain)):.3f}",
                 f"{np.mean([outcome[name].seconds for outcome in outcomes]):.2f}",
             ]
@@ -194,12 +224,14 @@ def _methods_table(data: Data, repeated: Sequence[Sequence[Fold]]) -> str:
 
 def _imbalance_rows(name: str, data: Data, repeated: Sequence[Sequence[Fold]]) -> list[list[str]]:
     pairs = [[2 * repeat % data.classes, (2 * repeat + 1) % data.classes] for repeat in range(len(repeated))]
-    tasks = [(fold, pairs[repeat]) for repeat, folds in enumerate(repeated) for fold in folds]
-    outcomes = _spread(data, tasks)
+    all_folds = [fold for folds in repeated for fold in folds]
+    rare_pairs = [pairs[repeat] for repeat, folds in enumerate(repeated) for _ in folds]
+    fits = [partial(fit_unequal, fold=fold, rare=pair) for fold, pair in zip(all_folds, rare_pairs, strict=True)]
+    outcomes = _spread(data, fits)
     shape = (len(repeated), data.photos)
     right = {weight: np.zeros(shape) for weight in outcomes[0]}
     rare = np.stack([np.isin(data.labels[: data.photos], pair) for pair in pairs])
-    for number, ((fold, _), outcome) in enumerate(zip(tasks, outcomes, strict=True)):
+    for number, (fold, outcome) in enumerate(zip(all_folds, outcomes, strict=True)):
         for weight, correct in right.items():
             correct[number // len(repeated[0]), fold.testing] = outcome[weight].predicted == data.labels[fold.testing]
     share = np.where(rare, KEPT, 1.0)
@@ -214,7 +246,10 @@ def _imbalance_rows(name: str, data: Data, repeated: Sequence[Sequence[Fold]]) -
 
 
 def main() -> None:
-    arguments = parse_arguments("Compare ways to fit the head, by repeated k-fold.")
+    parser = argument_parser("Compare ways to fit the head, by repeated k-fold.")
+    parser.add_argument("--default-only", action="store_true", help="the default head alone")
+    arguments = parsed(parser)
+    fit, flips = (fit_default, (False,)) if arguments.default_only else (fit_all, (False, True))
 
     sets = photo_sets(arguments.photos)
     print(f"{machine()}\n\n{arguments.repeats} x {arguments.folds}-fold\n", flush=True)
@@ -223,11 +258,13 @@ def main() -> None:
         for name, photo_set, labels in sets:
             repeated = repeated_folds(photo_set, labels, arguments.folds, arguments.repeats)
             backbone = find_backbone(preset, precision)
-            data = _load(photo_set, labels, backbone)
+            data = _load(photo_set, labels, backbone, flips)
             title = f"{name}, {preset} {precision} ({backbone.digest[:8]})"
-            print(f"### {title}\n\n{_methods_table(data, repeated)}\n", flush=True)
-            if (preset, precision) == BACKBONES[0]:
+            print(f"### {title}\n\n{_methods_table(data, repeated, fit)}\n", flush=True)
+            if (preset, precision) == BACKBONES[0] and not arguments.default_only:
                 unequal += _imbalance_rows(name, data, repeated)
+    if arguments.default_only:
+        return
     header = ["photos", "--class-weight", "mean recall, %", "of the two rare classes", "of the others"]
     header += ["top-1 on photos as unequal as those it learned from", "difference of mean recall"]
     print(f"### Two classes with a fifth of their photos, {' '.join(BACKBONES[0])}\n\n{table(header, unequal)}")

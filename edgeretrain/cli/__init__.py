@@ -1,28 +1,16 @@
 """The command line: parse, call, print. The work is done elsewhere."""
 
 import contextlib
+import importlib
 import io
 import os
 import sys
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.cli import (
-    backbone,
-    benchmark,
-    classify,
-    demo,
-    evaluate,
-    export,
-    import_,
-    inspect,
-    presets,
-    retrain,
-    serve,
-    sweep,
-    teach,
-)
 from edgeretrain.cli.console import print_error
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.version import __version__
@@ -30,13 +18,35 @@ from edgeretrain.version import __version__
 # The parent of every error in the command line itself. Older versions of Typer have it from Click, newer ones inside.
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
-app = typer.Typer(
-    name="edgeretrain",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # Rich's boxes cut option names short at 80 columns
-)
+
+@dataclass(frozen=True)
+class _Command:
+    """Where a command is, and its help in the list of commands, where one line holds no more.
+
+    Attributes:
+        name: of a function in the module; `app`: the module has a group of commands.
+    """
+
+    module: str
+    name: str
+    short_help: str
+
+
+_COMMANDS = {
+    "retrain": _Command("retrain", "retrain_command", "Train and test models on your photos."),
+    "teach": _Command("teach", "teach_command", "Add or remove classes of a model."),
+    "sweep": _Command("sweep", "sweep_command", "Compare many presets and pick one."),
+    "benchmark": _Command("benchmark", "benchmark_command", "Latency, size and memory of models."),
+    "classify": _Command("classify", "classify_command", "Classify photos, a video or a camera."),
+    "serve": _Command("serve", "serve_command", "Live web page for a board without a screen."),
+    "evaluate": _Command("evaluate", "evaluate_command", "Measure a model on photos."),
+    "import": _Command("import_", "import_command", "Convert a graph of retrain.py to models."),
+    "inspect": _Command("inspect", "inspect_command", "Show the contents of a model file."),
+    "presets": _Command("presets", "presets_command", "List the presets and their costs."),
+    "demo": _Command("demo", "demo_command", "Retrain on a small set of real photos."),
+    "backbone": _Command("backbone", "app", "Make, list and find backbones."),
+    "export": _Command("export", "app", "Copy models into an app."),
+}
 
 
 def _print_version(wanted: bool) -> None:
@@ -45,7 +55,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _edgeretrain(
     context: typer.Context,
     version: Annotated[
@@ -61,20 +70,34 @@ def _edgeretrain(
         typer.echo(context.get_help())
 
 
-# The short help stands in the list of commands, where one line holds no more.
-app.command("retrain", short_help="Train and test models on your photos.")(retrain.retrain_command)
-app.command("teach", short_help="Add or remove classes of a model.")(teach.teach_command)
-app.command("sweep", short_help="Compare many presets and pick one.")(sweep.sweep_command)
-app.command("benchmark", short_help="Latency, size and memory of models.")(benchmark.benchmark_command)
-app.command("classify", short_help="Classify photos, a video or a camera.")(classify.classify_command)
-app.command("serve", short_help="Live web page for a board without a screen.")(serve.serve_command)
-app.command("evaluate", short_help="Measure a model on photos.")(evaluate.evaluate_command)
-app.command("import", short_help="Convert a graph of retrain.py to models.")(import_.import_command)
-app.command("inspect", short_help="Show the contents of a model file.")(inspect.inspect_command)
-app.command("presets", short_help="List the presets and their costs.")(presets.presets_command)
-app.add_typer(backbone.app, name="backbone", short_help="Make, list and find backbones.")
-app.add_typer(export.app, name="export", short_help="Copy models into an app.")
-app.command("demo", short_help="Retrain on a small set of real photos.")(demo.demo_command)
+def make_app(loaded: Collection[str] = _COMMANDS.keys()) -> typer.Typer:
+    """The command line.
+
+    Args:
+        loaded: the commands that can be run. Of the others only name and short help are known, which is enough to list
+            them; what all of them import takes longer than most of them run.
+    """
+    app = typer.Typer(
+        name="edgeretrain",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        invoke_without_command=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # Rich's boxes cut option names short at 80 columns
+    )
+    app.callback()(_edgeretrain)
+    for name, command in _COMMANDS.items():
+        function: Any = _not_loaded
+        if name in loaded:
+            function = getattr(importlib.import_module(f"edgeretrain.cli.{command.module}"), command.name)
+        if isinstance(function, typer.Typer):
+            app.add_typer(function, name=name, short_help=command.short_help)
+        else:
+            app.command(name, short_help=command.short_help)(function)
+    return app
+
+
+def _not_loaded() -> None:
+    raise AssertionError("this command was not loaded")
 
 
 def main() -> None:
@@ -85,8 +108,10 @@ def main() -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a label that the terminal's encoding lacks is no error
+    # A shell that completes a command line keeps it in its environment.
+    loaded = _COMMANDS.keys() if "_EDGERETRAIN_COMPLETE" in os.environ else _COMMANDS.keys() & sys.argv[1:]
     try:
-        code = app(standalone_mode=False)
+        code = make_app(loaded)(standalone_mode=False)
         sys.stdout.flush()  # here, where the failure of a full disk can still be reported
     except EdgeretrainError as error:
         code = _fail(str(error))

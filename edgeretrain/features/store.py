@@ -31,10 +31,11 @@ from edgeretrain.tflite.runtime import Runtime
 _FORMAT = 1
 _LISTING = "photos.json"
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed one: the same run gives the same bytes
-_LEVEL = 1  # of deflate: level 6 saves 4 % more and takes three to six times as long
+_LEVEL = 1
 _CODE_BOOK = "steps.npy"
 _MOST_CODES = 256
 _ROWS = 256  # at a time: no second copy of all bottlenecks
+_FIRST_ROWS = 2  # of another backbone than int8, these hold more than 256 numbers already
 # What reading a file raises that is damaged or not ours.
 _TROUBLE = (
     *(KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError, RuntimeError, MemoryError),
@@ -121,9 +122,10 @@ def _code_book(arrays: list[Floats]) -> Floats | None:
     """The different numbers in the arrays, sorted, if they are at most 256."""
     codes = np.empty(0, np.float32)
     for array in arrays:
-        for start in range(0, len(array), _ROWS):
+        for start in (0, *range(_FIRST_ROWS, len(array), _ROWS)):
+            block = array[start : start + (_ROWS if start else _FIRST_ROWS)]
             # As bits: -0.0 and 0.0 are two numbers here.
-            codes = np.union1d(codes.view(np.uint32), array[start : start + _ROWS].view(np.uint32)).view(np.float32)
+            codes = np.union1d(codes.view(np.uint32), block.view(np.uint32)).view(np.float32)
             if len(codes) > _MOST_CODES:
                 return None
     return codes
@@ -147,6 +149,12 @@ def _write_member(archive: zipfile.ZipFile, name: str, pieces: Iterator[bytes]) 
     info = zipfile.ZipInfo(name, _DATE)
     info.compress_type = zipfile.ZIP_DEFLATED
     with archive.open(info, "w", force_zip64=True) as member:
+        if name.endswith(".npy"):
+            # Bottlenecks repeat little but zeros. Without a search for longer repetitions deflate takes half the time,
+            # and the file is smaller: by 2 % (float32) to 14 % (int8). zipfile has no public way to ask for it; where
+            # it keeps its compressor under another name, the file is as large as before.
+            fast = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_RLE)
+            member._compressor = fast  # type: ignore[attr-defined]
         for piece in pieces:
             member.write(piece)
 

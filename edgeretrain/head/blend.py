@@ -38,9 +38,9 @@ def choose_blend(trained: Head, fitted: Head, bottlenecks: Floats, labels: Label
         fitted: without these photos.
         bottlenecks, labels, weights: of the validation photos, `[n, d]`, `[n]`, `[n]`.
     """
-    tried = []
+    blends = []
     for temperature in TEMPERATURES:
         probabilities = blend(trained, fitted, temperature).probabilities(bottlenecks)
         top1 = float((probabilities.argmax(axis=1) == labels).mean())
-        tried.append(Blend(temperature, log_loss(probabilities, labels, weights), top1))
-    return min(tried, key=lambda one: one.validation_log_loss)
+        blends.append(Blend(temperature, log_loss(probabilities, labels, weights), top1))
+    return min(blends, key=lambda candidate: candidate.validation_log_loss)

@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
 
+_NOISE = 1e-7
+"""Relative error of a value whose products run in float32."""
+
 
 def minimise(
     function: Callable[[Doubles], tuple[float, Doubles]],
@@ -33,22 +36,26 @@ def minimise(
         if float(np.abs(gradient).max()) <= tolerance:
             break
         direction = -_inverse_hessian_product(gradient, pairs)
-        slope = float((direction * gradient).sum())
+        slope = float(np.vdot(direction, gradient))
         if slope >= 0:  # rounding has spoilt the pairs: start over from the steepest descent
             pairs.clear()
-            direction, slope = -gradient, -float(np.square(gradient).sum())
+            direction, slope = -gradient, -float(np.vdot(gradient, gradient))
         step = 1.0 if pairs else min(1.0, 1.0 / float(np.abs(gradient).sum()))
         for _ in range(30):
             candidate = point + step * direction
             new_value, new_gradient = function(candidate)
             if new_value <= value + 1e-4 * step * slope:
                 break
+            # Near the minimum the values differ by rounding errors only, and the slopes still tell: the approximate
+            # Wolfe condition of Hager and Zhang, SIAM J. Optim. 16 (2005), section 2, with their delta of 0.1.
+            if new_value <= value + _NOISE * abs(value) and float(np.vdot(direction, new_gradient)) <= -0.8 * slope:
+                break
             step /= 2
         else:
             break
         moved, change = candidate - point, new_gradient - gradient
-        curvature = float((moved * change).sum())
-        if curvature > 1e-12 * float(np.square(change).sum()):
+        curvature = float(np.vdot(moved, change))
+        if curvature > 1e-12 * float(np.vdot(change, change)):
             pairs.append((moved, change, curvature))
         point, value, gradient = candidate, new_value, new_gradient
     return point
@@ -58,12 +65,12 @@ def _inverse_hessian_product(gradient: Doubles, pairs: deque[tuple[Doubles, Doub
     product = gradient.copy()
     factors = []
     for moved, change, curvature in reversed(pairs):
-        factor = float((moved * product).sum()) / curvature
+        factor = float(np.vdot(moved, product)) / curvature
         product -= factor * change
         factors.append(factor)
     if pairs:
         _, change, curvature = pairs[-1]
-        product *= curvature / float(np.square(change).sum())
+        product *= curvature / float(np.vdot(change, change))
     for (moved, change, curvature), factor in zip(pairs, reversed(factors), strict=True):
-        product += (factor - float((change * product).sum()) / curvature) * moved
+        product += (factor - float(np.vdot(change, product)) / curvature) * moved
     return product

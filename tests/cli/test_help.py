@@ -1,5 +1,6 @@
 """Every command has help worth reading, and the README knows it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 import typer
+import typer.testing
 
 from cli.conftest import Run
 from edgeretrain.backbone.presets import BOTTLENECKS
-from edgeretrain.cli import app
+from edgeretrain.cli import make_app
 from edgeretrain.data.pixels import FITS
 from edgeretrain.head.softmax import CLASS_WEIGHTS
 
@@ -25,7 +27,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
         yield from _commands(below, (*path, name))
 
 
-COMMANDS = dict(_commands(typer.main.get_command(app)))
+COMMANDS = dict(_commands(typer.main.get_command(make_app())))
 LEAVES = [path for path, command in COMMANDS.items() if not getattr(command, "commands", {})]
 
 
@@ -72,6 +74,36 @@ def test_the_list_of_commands_cuts_nothing_short(path: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("path", [(), ("backbone",)], ids=["edgeretrain", "backbone"])
 def test_no_command_prints_the_help(path: tuple[str, ...], cli: Run) -> None:
     assert cli(*path).succeeds().out == cli(*path, "--help").out
+
+
+def test_only_the_command_that_runs_is_imported() -> None:
+    code = (
+        "import sys; sys.argv = ['edgeretrain', 'inspect', '--help']\n"
+        "from edgeretrain.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as ended: assert ended.code == 0\n"
+        "imported = {name for name in sys.modules if name.startswith('edgeretrain.cli.')}\n"
+        "assert imported == {'edgeretrain.cli.console', 'edgeretrain.cli.inspect'}, imported\n"
+        "assert 'numpy' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_list_of_commands_needs_none_of_them() -> None:
+    loaded, listed = (typer.testing.CliRunner().invoke(app, ["--help"]).output for app in (make_app(), make_app(())))
+    assert loaded == listed
+    assert all(f" {name} " in listed for name in COMMANDS[()].commands)
+
+
+def test_a_command_that_does_not_exist(cli: Run) -> None:
+    cli("retrian", "photos").fails("No such command 'retrian'", "retrain", code=2)
+
+
+def test_the_shell_can_complete_options() -> None:
+    words = {"_EDGERETRAIN_COMPLETE": "complete_bash", "COMP_WORDS": "edgeretrain retrain --str", "COMP_CWORD": "2"}
+    code = "import sys; sys.argv = ['edgeretrain']\nfrom edgeretrain.cli import main\nmain()\n"
+    ended = subprocess.run([sys.executable, "-c", code], env=os.environ | words, capture_output=True, text=True)
+    assert ended.stdout.split() == ["--strict"], ended
 
 
 def test_version(cli: Run) -> None:

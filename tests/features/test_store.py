@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -112,6 +113,36 @@ def test_the_same_bytes(write: Callable[..., Path], tmp_path: Path) -> None:
     one, other = write(floats(COUNT)), write(floats(COUNT), name="other.npz")
     assert one.read_bytes() == other.read_bytes()
     assert str(tmp_path).encode() not in one.read_bytes()
+
+
+@pytest.mark.parametrize("kind", [floats, few_values])
+def test_zeros_take_little_room(write: Callable[..., Path], kind: Callable[..., Floats]) -> None:
+    values = kind(COUNT)
+    values[np.random.default_rng(4).random(values.shape) < 0.5] = 0  # as after a ReLU6
+    with zipfile.ZipFile(write(values)) as archive:
+        raw = archive.read("values.npy")
+        assert archive.getinfo("values.npy").compress_size < len(zlib.compress(raw, 1))
+
+
+@pytest.mark.parametrize("kind", [floats, few_values])
+def test_files_of_earlier_versions_are_read(write: Callable[..., Path], kind: Callable[..., Floats]) -> None:
+    """They came from zipfile's own compressor."""
+    path, values = write(kind(COUNT)), kind(COUNT)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    assert same_bits(read_bottlenecks(path, read_listing(path), LENGTH)[0], values)
+
+
+def test_a_few_photos_on_steps_make_no_int8_backbone(write: Callable[..., Path]) -> None:
+    values = floats(COUNT)
+    values[: COUNT // 2] = 1.0
+    path = write(values)
+    with zipfile.ZipFile(path) as archive:
+        assert "steps.npy" not in archive.namelist()
+    assert same_bits(read_bottlenecks(path, read_listing(path), LENGTH)[0], values)
 
 
 def _rewritten(path: Path, **members: bytes | None) -> None:

@@ -29,3 +29,20 @@ def test_minimise_solves_an_ill_conditioned_quadratic() -> None:
 def test_minimise_gives_up_at_the_limit() -> None:
     quadratic = lambda point: (float(point @ point), 2 * point)  # noqa: E731
     assert (minimise(quadratic, np.ones(2), iterations=0) == 1).all()
+
+
+def test_rounding_errors_of_the_value_do_not_stop_it() -> None:
+    """Values from float32 products differ by noise near the minimum; the gradient still leads there."""
+    random = np.random.default_rng(2)
+    scales, target = np.logspace(0, 2, 30), random.normal(0, 1, 30)
+    calls = 0
+
+    def noisy(point: Doubles) -> tuple[float, Doubles]:
+        nonlocal calls
+        calls += 1
+        away = point - target
+        return 1 + float(scales @ away**2) / 2 + 1e-8 * random.normal(), scales * away
+
+    found = minimise(noisy, np.zeros(30), tolerance=1e-6)
+    assert np.abs(scales * (found - target)).max() <= 1e-6
+    assert calls < 100

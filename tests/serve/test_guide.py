@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from edgeretrain.cli import app
+from edgeretrain.cli import make_app
 from edgeretrain.serve.auth import check_token
 
 GUIDE = Path(__file__).parents[2] / "docs" / "raspberry-pi.md"
@@ -47,7 +47,7 @@ def test_commands_are_found() -> None:
 @pytest.mark.parametrize("line", commands())
 def test_every_command_and_option_is_one_that_there_is(line: str) -> None:
     words = shlex.split(line)
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(make_app())
     command = group.commands[words[1]]
     options = {name for parameter in command.params for name in parameter.opts}
     used = {word.split("=")[0] for word in words if word.startswith("--")}
