@@ -33,6 +33,7 @@ from edgeretrain.sweep.folder import (
     RESULT_FILE,
     check_sweep_folder,
     finished_run,
+    listed_files,
     make_sweep_folder,
     read_json,
 )
@@ -165,7 +166,8 @@ def sweep(
     mark_front(candidates)
     result["pick"] = pick(candidates)
     result["nearest"] = None if result["pick"] else nearest_miss(candidates, budget)
-    _write(folder, result)
+    with listed_files(folder, [*PICTURE_FILES, PAGE_FILE, RESULT_FILE]):
+        _write(folder, result)
     return result
 
 
@@ -204,7 +206,8 @@ def _time(
     if measured is None:
         measured = measure([folder / candidate["file"] for candidate in candidates])
         saved = {"conditions": conditions, "measured": measured}
-        write_atomic(folder / LATENCY_FILE, json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
+        with listed_files(folder, [LATENCY_FILE]):
+            write_atomic(folder / LATENCY_FILE, json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
     for candidate, one in zip(candidates, measured["results"], strict=True):
         add_latency(candidate, one)
         if candidate["latency_error"]:
