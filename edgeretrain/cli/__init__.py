@@ -11,6 +11,7 @@ import typer
 from edgeretrain.cli import (
     backbone,
     benchmark,
+    cache,
     classify,
     demo,
     evaluate,
@@ -74,6 +75,7 @@ app.command("import", short_help="Convert a graph of retrain.py to models.")(imp
 app.command("inspect", short_help="Show the contents of a model file.")(inspect.inspect_command)
 app.command("presets", short_help="List the presets and their costs.")(presets.presets_command)
 app.add_typer(backbone.app, name="backbone", short_help="Make, list and find backbones.")
+app.add_typer(cache.app, name="cache", short_help="Show and empty what is kept.")
 app.add_typer(export.app, name="export", short_help="Copy models into an app.")
 app.command("demo", short_help="Retrain on a small set of real photos.")(demo.demo_command)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgeretrain.backbone.presets import DEFAULT_PRESET, with_bottleneck
-from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown, say
 from edgeretrain.cli.fine_tuning_options import (
     Augmentation,
     Distillation,
@@ -216,4 +216,4 @@ def print_report(report: dict[str, Any], run_folder: Path, *, as_json: bool) -> 
         if "fine_tuning" in report:
             print_rich(render_tuned(report))
         print_rich(render_table(report))
-        typer.echo(f"Models and report: {run_folder / 'report.html'}")
+        say(f"Models and report: {run_folder / 'report.html'}")

@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.cli.console import Device, Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.console import (
+    Device,
+    Json,
+    Quiet,
+    RuntimeName,
+    Workers,
+    print_json,
+    print_rich,
+    progress_shown,
+    say,
+)
 from edgeretrain.cli.options import (
     ClassWeightOption,
     FitOption,
@@ -165,4 +175,4 @@ def _print_sweep(result: dict[str, Any], folder: Path, *, as_json: bool) -> None
         print_json(result)
         return
     print_rich(render_sweep_table(result))
-    typer.echo(f"All models and the report: {folder / PAGE_FILE}")
+    say(f"All models and the report: {folder / PAGE_FILE}")
