@@ -34,7 +34,7 @@ def bottleneck_file(precision: str) -> str:
     return f"bottlenecks.{precision}.npz"
 
 
-_STEMS = {"report", "labels", "model", "bottlenecks"}
+_STEMS = {"report", "labels", "model", "bottlenecks", "manifest"}
 _DESKTOP = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left by file managers that looked at the folder
 
 
@@ -154,7 +154,10 @@ def _check_replaceable(out: Path) -> None:
         ours = {MANIFEST_FILE, *found, *_DESKTOP, *filter(is_kept, names)}
     for name in names:
         if name not in ours:
-            why = "which edgeretrain did not write, so it is left alone"
+            reason = "which edgeretrain did not write, so it is left alone. Choose another --out."
             if listed is None and name.split(".")[0] in _STEMS:
-                why = f"and no {MANIFEST_FILE} says that edgeretrain wrote it, so it is left alone"
-            raise EdgeretrainError(f"{out}: holds {name}, {why}. Move it away, or choose another --out.")
+                reason = (
+                    f"and no {MANIFEST_FILE} says that edgeretrain wrote it, so it is left alone. Move it away, or "
+                    "choose another --out."
+                )
+            raise EdgeretrainError(f"{out}: holds {name}, {reason}")

@@ -31,7 +31,7 @@ def refusal(out: Path) -> str:
     with pytest.raises(EdgeretrainError) as caught:
         write(out)
     message = str(caught.value)
-    assert "\n" not in message and message.startswith(f"{out}: ") and "another --out" in message
+    assert "\n" not in message and message.startswith(f"{out}: ") and "another --out." in message
     return message
 
 
