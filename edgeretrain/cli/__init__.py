@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeretrain.cli.console import print_error
+from edgeretrain.cli.signals import exit_code, heed_signals
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.version import __version__
 
@@ -46,6 +47,7 @@ _COMMANDS = {
     "demo": _Command("demo", "demo_command", "Retrain on a small set of real photos."),
     "backbone": _Command("backbone", "app", "Make, list and find backbones."),
     "export": _Command("export", "app", "Copy models into an app."),
+    "cache": _Command("cache", "app", "Show and empty what is kept."),
 }
 
 
@@ -104,8 +106,9 @@ def main() -> None:
     """Run the command line. Every error ends in one line on stderr.
 
     Exit codes: 0 success; 1 an input or a value cannot be used; 2 unknown option or command, or a missing argument;
-    130 stopped with Ctrl-C.
+    130 stopped with Ctrl-C; 143 and 129 stopped with SIGTERM and SIGHUP.
     """
+    heed_signals()
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a label that the terminal's encoding lacks is no error
     # A shell that completes a command line keeps it in its environment.
@@ -123,7 +126,7 @@ def main() -> None:
         code = _fail("There is not enough memory. Use fewer --workers or a smaller preset.")
     except OSError as error:
         code = _fail_output(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(exit_code(code))
 
 
 def _fail(message: str, code: int = 1) -> int:

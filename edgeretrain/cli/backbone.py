@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from edgeretrain.backbone.presets import DEFAULT_PRESET, with_bottleneck
-from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
+from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown, say
 from edgeretrain.cli.options import BottleneckOption, PrecisionNames, parse_precisions
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.files.describe import one_line
 from edgeretrain.precision import Precision
 
 app = typer.Typer(invoke_without_command=True)
@@ -141,9 +140,9 @@ def build_command(
                 name, source, precisions, overrides=overrides, calibration=calibration, out=folder, progress=progress
             )
     for note in notes:
-        typer.echo(one_line(note))
+        say(note)
     for backbone in built:
-        typer.echo(f"{backbone.path}  {backbone.path.stat().st_size:,} bytes")
+        say(f"{backbone.path}  {backbone.path.stat().st_size:,} bytes")
 
 
 @app.command("list", short_help="List the backbones on this machine.")
@@ -170,7 +169,7 @@ def list_command(*, as_json: Json = False) -> None:
     for backbone in backbones:
         fault = f"  DAMAGED: {backbone.damage}" if backbone.damage else ""
         size = backbone.path.stat().st_size
-        typer.echo(f"{backbone.preset:28} {backbone.precision:8} {backbone.origin:8} {size:>12,} bytes{fault}")
+        say(f"{backbone.preset:28} {backbone.precision:8} {backbone.origin:8} {size:>12,} bytes{fault}")
 
 
 @app.command("path")
@@ -185,4 +184,4 @@ def path_command(
     """
     from edgeretrain.backbone import find_backbone
 
-    typer.echo(find_backbone(preset, precision, build=False).path)
+    say(str(find_backbone(preset, precision, build=False).path))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgeretrain.cli.classify_output import photo_line, photo_record
-from edgeretrain.cli.console import RuntimeName, print_error, print_json
+from edgeretrain.cli.console import RuntimeName, print_error, print_json, say
 from edgeretrain.cli.stream_options import RejectBelow
 from edgeretrain.stream.smoothing import HOLD_SECONDS, SMOOTH_SECONDS
 
@@ -110,7 +110,7 @@ def _classify_photos(classifier: "Classifier", photos: list[Path], top_k: int, t
         elif as_json:
             records.append(photo_record(photo, predictions, threshold))
         else:
-            typer.echo(photo_line(photo, predictions, threshold))
+            say(photo_line(photo, predictions, threshold))
     if as_json:
         print_json(records)
     return not failures

@@ -1,6 +1,5 @@
 """`edgeretrain classify` on a stream: a live line on a terminal, a line for each change elsewhere, or JSON lines."""
 
-import json
 import shutil
 import sys
 import threading
@@ -9,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from edgeretrain.classifier import Classifier, Prediction
 from edgeretrain.cli.classify_output import NOTHING_KNOWN, photo_line, photo_record, prediction_records
 from edgeretrain.cli.classify_source import Camera, Video, Watched
-from edgeretrain.cli.console import print_error
+from edgeretrain.cli.console import json_text, print_error, say_aside, say_at_once
 from edgeretrain.cli.stream_options import until_stopped
 from edgeretrain.errors import UnreadablePhoto
 from edgeretrain.files.describe import one_line
@@ -97,18 +94,12 @@ def _watch(
             print_error(str(predictions))
             continue
         if options.as_json:
-            print_line(json.dumps(photo_record(photo, predictions, threshold), ensure_ascii=False))
+            say_at_once(json_text(photo_record(photo, predictions, threshold)))
         else:
-            print_line(photo_line(photo, predictions, threshold))
+            say_at_once(photo_line(photo, predictions, threshold))
         if command is not None:
             top = predictions[0]
             command.label(top.label if top.score >= threshold else None, top.score)
-
-
-def print_line(line: str) -> None:
-    """Print a line at once, not when a buffer is full: a person or a program waits for it."""
-    typer.echo(line)
-    sys.stdout.flush()
 
 
 class Screen:
@@ -129,7 +120,7 @@ class Screen:
         """Print a sentence on stderr."""
         with self._lock:
             self._clear()
-            print(one_line(message), file=sys.stderr, flush=True)
+            say_aside(message)
 
     def show(self, classified: ClassifiedFrame, predictions: list[Prediction], *, video: bool) -> None:
         """Show a frame that was classified."""
@@ -141,27 +132,26 @@ class Screen:
         self._latency_most = max(self._latency_most, classified.latency)
         with self._lock:
             if self._options.as_json:
-                print_line(json.dumps(_record(classified, predictions, video), ensure_ascii=False))
+                say_at_once(json_text(_record(classified, predictions, video)))
             elif self._live:
                 self._draw(classified)
             elif classified.smoothed.changed:
                 when = f"{classified.frame.taken:8.2f} s" if video else time.strftime("%H:%M:%S")
-                print_line(f"{when}  {_named(classified)} {classified.smoothed.score:.1%}")
+                say_at_once(f"{when}  {_named(classified)} {classified.smoothed.score:.1%}")
 
     def finish(self) -> None:
         """End the live line; print the summary."""
         with self._lock:
             if self._dirty:
-                print_line("")
+                say_at_once("")
             self._dirty = False
         if not self._frames or self._options.quiet:
             return
         seconds = max(time.monotonic() - self._began, 1e-9)
-        print(
+        say_aside(
             f"{self._frames:,} frames in {seconds:.1f} s ({self._frames / seconds:.1f} a second), latency "
             f"{1000 * self._latency_sum / self._frames:.0f} ms on average and {1000 * self._latency_most:.0f} ms at "
-            f"most; the label changed {self._changes} times.",
-            file=sys.stderr,
+            f"most; the label changed {self._changes} times."
         )
 
     def _draw(self, classified: ClassifiedFrame) -> None:

@@ -1,5 +1,10 @@
-"""What every command shares: progress on stderr, results on stdout."""
+"""What every command shares: progress on stderr, results on stdout.
 
+All that commands print goes through here, where nothing in it is markup and no control character gets out: names of
+files, labels, tensors and devices are other people's. The escapes of a terminal are Rich's own.
+"""
+
+import contextlib
 import json
 import sys
 import time
@@ -9,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.files.describe import one_line
+from edgeretrain.files.describe import lines, one_line
 from edgeretrain.progress import Progress, silent
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
@@ -58,13 +63,13 @@ def _bars() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}
 
         def progress(step: str, done: int, total: int) -> None:
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
+                tasks[step] = bars.add_task(one_line(step), total=total)
             bars.update(tasks[step], completed=done, total=total)
 
         yield progress
@@ -82,7 +87,7 @@ def _lines() -> Progress:
             left = ""
             if before < done < total:
                 left = f", about {_duration((total - done) * (now - start) / (done - before))} left"
-            print(f"{step}: {done} of {total}{left}", file=sys.stderr, flush=True)
+            say_aside(f"{step}: {done} of {total}{left}")
 
     return progress
 
@@ -95,19 +100,56 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def say(line: str = "") -> None:
+    """Print a line on stdout."""
+    typer.echo(one_line(line))
+
+
+def say_at_once(line: str) -> None:
+    """Print a line on stdout, not when a buffer is full: a person or a program waits for it."""
+    say(line)
+    sys.stdout.flush()
+
+
+def say_aside(line: str) -> None:
+    """Print a line on stderr, at once."""
+    print(one_line(line), file=sys.stderr, flush=True)
+
+
 def print_error(message: str) -> None:
     """Print an error as one line on stderr."""
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal is gone
+        say_aside(f"error: {message}")
 
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON on stdout."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    typer.echo(json_text(value, indent=1))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON that reads well and that no terminal acts upon: control characters are escaped as JSON does."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(c if c == "\n" or one_line(c) == c else json.dumps(c)[1:-1] for c in text)
 
 
 def print_rich(renderable: Any) -> None:
-    """Print a table: in colour on a terminal, as plain text elsewhere."""
+    """Print a table: in colour on a terminal, as plain text elsewhere. Text in square brackets is text."""
     from rich.console import Console
 
     # 100 columns where there is no terminal to ask: a pipe or a log should not squeeze a table.
-    Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(renderable)
+    width = None if sys.stdout.isatty() else 100
+    Console(width=width, highlight=False, markup=False, emoji=False).print(_Harmless(renderable))
+
+
+class _Harmless:
+    """What Rich makes of something, without control characters in its text."""
+
+    def __init__(self, renderable: Any) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        for segment in console.render(self._renderable, options):
+            yield segment if segment.control else segment._replace(text=lines(segment.text))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, Quiet, progress_shown
+from edgeretrain.cli.console import Json, Quiet, progress_shown, say
 from edgeretrain.cli.retrain import print_report
 
 
@@ -46,4 +46,4 @@ def demo_command(
     print_report(report, run_folder, as_json=as_json)
     if not as_json:
         example = min(photo for photo, _ in photo_files(photos / report.photos.labels[0]))
-        typer.echo(f"Next: edgeretrain classify {run_folder / 'model.int8.tflite'} {example}")
+        say(f"Next: edgeretrain classify {run_folder / 'model.int8.tflite'} {example}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown, say
 
 
 def evaluate_command(
@@ -68,4 +68,4 @@ def evaluate_command(
         return
     print_rich(render_evaluation(evaluation))
     for photo in skipped:
-        typer.echo(f"Skipped {photo.name}: {photo.reason}")
+        say(f"Skipped {photo.name}: {photo.reason}")

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, RuntimeName, print_json
-from edgeretrain.files.describe import one_line
+from edgeretrain.cli.console import Json, RuntimeName, print_json, say
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -63,4 +62,4 @@ def android_command(
         return
     for asset in assets:
         facts = f"{asset.preset}, {asset.precision}, {asset.labels} labels, {asset.length:,} bytes"
-        typer.echo(one_line(f"{asset.model} -> {asset.file} ({facts}{'; replaced' if asset.replaced else ''})"))
+        say(f"{asset.model} -> {asset.file} ({facts}{'; replaced' if asset.replaced else ''})")

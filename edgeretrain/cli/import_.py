@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown
+from edgeretrain.cli.console import Json, Quiet, print_json, progress_shown, say
 from edgeretrain.cli.options import PrecisionNames, parse_precisions
-from edgeretrain.files.describe import one_line
 
 
 def import_command(
@@ -99,10 +98,10 @@ def import_command(
         print_json({"out": str(folder), **asdict(imported)})
         return
     for note in imported.notes:
-        typer.echo(one_line(note))
+        say(note)
     for model in imported.models:
-        typer.echo(
+        say(
             f"{folder / model.file}  {model.bytes:,} bytes, same label as the graph for {model.same_label} of "
             f"{model.photos} photos, largest difference of a score {model.difference:.1g}"
         )
-    typer.echo(f"Next: edgeretrain evaluate {folder / imported.models[-1].file} PHOTOS")
+    say(f"Next: edgeretrain evaluate {folder / imported.models[-1].file} PHOTOS")

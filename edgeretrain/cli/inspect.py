@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeretrain.cli.console import Json, print_json, print_rich
+from edgeretrain.cli.console import Json, print_json, print_rich, say
 from edgeretrain.files.describe import one_line
 
 _LONGEST_NAME = 32
@@ -29,22 +29,22 @@ def inspect_command(
     if as_json:
         print_json(description)
         return
-    typer.echo(f"{model}: {description['bytes']:,} bytes, {description['weight_bytes']:,} of them weights")
-    typer.echo(_cost_text(description))
+    say(f"{model}: {description['bytes']:,} bytes, {description['weight_bytes']:,} of them weights")
+    say(_cost_text(description))
     for side in ("inputs", "outputs"):
         for tensor in description[side]:
-            typer.echo(f"{side[:-1]}: {_tensor_text(tensor)}")
-    typer.echo(
+            say(f"{side[:-1]}: {_tensor_text(tensor)}")
+    say(
         "operators: "
         + ", ".join(
             f"{operator['count']} {operator['name']} v{operator['version']}" for operator in description["operators"]
         )
     )
-    typer.echo(f"metadata: {', '.join(description['metadata']) or 'none'}")
-    typer.echo(f"labels: {', '.join(description['labels']) or 'none'}")
-    typer.echo("card:" if description["card"] else "card: none (not written by edgeretrain)")
+    say(f"metadata: {', '.join(description['metadata']) or 'none'}")
+    say(f"labels: {', '.join(description['labels']) or 'none'}")
+    say("card:" if description["card"] else "card: none (not written by edgeretrain)")
     for key, value in flat(description["card"]):
-        typer.echo(f"  {key}: {value}")
+        say(f"  {key}: {value}")
     if layers:
         print_rich(_layer_table(description))
     if tensors:
@@ -84,7 +84,7 @@ def _tensor_table(description: dict[str, Any]) -> Any:
     table = _table("tensor", "type and shape", "quantization", right=("bytes",))
     for tensor in description["tensors"]:
         table.add_row(
-            tensor["name"],
+            one_line(tensor["name"]),
             f"{tensor['dtype']} {tensor['shape']}",
             _quantization_text(tensor["quantization"]),
             f"{tensor['constant_bytes']:,}" if tensor["constant_bytes"] else "",

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from edgeretrain.cli.console import Json, print_json, print_rich
+from edgeretrain.cli.console import Json, print_json, print_rich, say
 
 _KEYS = ("name", "architecture", "alpha", "resolution", "macs", "parameters", "top1", "bottleneck")
 """Attributes of a preset, as they stand in the JSON."""
@@ -73,7 +73,7 @@ def presets_command(
     for row in own:
         present = " ".join(name for name, state in row["backbones"].items() if state == "cached")
         size = f"{row['resolution']} x {row['resolution']}" if row["resolution"] else "damaged card"
-        typer.echo(f"{row['name']}: your own, {size}, {row['bottleneck']} numbers, from {row['source']}; {present}")
+        say(f"{row['name']}: your own, {size}, {row['bottleneck']} numbers, from {row['source']}; {present}")
 
 
 def _own_row(name: str) -> dict[str, Any]:

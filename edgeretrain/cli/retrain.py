@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeretrain.backbone.presets import DEFAULT_PRESET, with_bottleneck
-from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown, say
 from edgeretrain.cli.fine_tuning_options import (
     Augmentation,
     Distillation,
@@ -223,4 +223,4 @@ def print_report(report: "Report", run_folder: Path, *, as_json: bool) -> None:
         chosen = render_bottlenecks(report)
         if chosen is not None:
             print_rich(chosen)
-        typer.echo(f"Models and report: {run_folder / 'report.html'}")
+        say(f"Models and report: {run_folder / 'report.html'}")

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import RuntimeName
+from edgeretrain.cli.console import RuntimeName, say, say_aside
 from edgeretrain.cli.stream_options import RejectBelow, until_stopped
 from edgeretrain.errors import EdgeretrainError
-from edgeretrain.files.describe import one_line
 
 
 def serve_command(
@@ -86,21 +85,21 @@ def serve_command(
         listening = listen(host, port)
         secret = given or (None if listening.loopback else new_token())
         source = (
-            open_folder(folder, notify=_notify)
+            open_folder(folder, notify=say_aside)
             if folder is not None
-            else open_camera(_parse_camera(camera), notify=_notify)
+            else open_camera(_parse_camera(camera), notify=say_aside)
         )
         with (
             listening.socket,
             source,
-            LiveView(classifier, source, smoother, max_fps=max_fps, notify=_notify) as live,
+            LiveView(classifier, source, smoother, max_fps=max_fps, notify=say_aside) as live,
         ):
             guard = Guard(secret, host=host, port=listening.port)
-            resources = AppResources(classifier, live, model.name, store, threshold, _notify)
-            app = make_app(resources, guard, log_request=_notify if verbose else None)
+            resources = AppResources(classifier, live, model.name, store, threshold, say_aside)
+            app = make_app(resources, guard, log_request=say_aside if verbose else None)
             # A token that the user chose is not printed: these lines end up in a service's log.
-            typer.echo(f"Serving {model.name} on {' or '.join(listening.urls(None if given else secret))}")
-            typer.echo("It asks for your token. Ctrl-C ends it." if given else "Ctrl-C ends it.")
+            say(f"Serving {model.name} on {' or '.join(listening.urls(None if given else secret))}")
+            say("It asks for your token. Ctrl-C ends it." if given else "Ctrl-C ends it.")
             sys.stdout.flush()
             run(app, listening)
 
@@ -111,7 +110,3 @@ def _parse_camera(camera: str | None) -> int | str:
     if not camera.startswith("/"):
         raise EdgeretrainError(f"--camera must be 0, 1, ... or a path such as /dev/video2, not {camera!r}.")
     return camera
-
-
-def _notify(message: str) -> None:
-    print(one_line(message), file=sys.stderr, flush=True)

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeretrain.cli.console import Device, Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.console import (
+    Device,
+    Json,
+    Quiet,
+    RuntimeName,
+    Workers,
+    print_json,
+    print_rich,
+    progress_shown,
+    say,
+)
 from edgeretrain.cli.options import (
     ClassWeightOption,
     FitOption,
@@ -169,4 +179,4 @@ def _print_sweep(result: "Sweep", folder: Path, *, as_json: bool) -> None:
         print_json(to_json(result))
         return
     print_rich(render_sweep_table(result))
-    typer.echo(f"All models and the report: {folder / PAGE_FILE}")
+    say(f"All models and the report: {folder / PAGE_FILE}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown, say
 from edgeretrain.cli.options import Strict
 from edgeretrain.errors import EdgeretrainError
 
@@ -88,7 +88,7 @@ def teach_command(
         return
     print_rich(render_taught(report))
     print_rich(render_table(report))
-    typer.echo(f"Models and report: {run_folder / 'report.html'}")
+    say(f"Models and report: {run_folder / 'report.html'}")
 
 
 def parse_added(classes: list[str], photos: list[Path]) -> dict[str, list[Path]]:

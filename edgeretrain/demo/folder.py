@@ -21,5 +21,5 @@ def new_photo_folder(folder: Path) -> Iterator[Path]:
                 f"{folder}: holds other files, or not all of these photos, so it is left alone. "
                 "Remove it, or choose another --out."
             )
-    with new_run_folder(folder) as temporary:
+    with new_run_folder(folder, listed=False) as temporary:
         yield temporary

@@ -1,4 +1,4 @@
-"""Files that are complete or missing, even if the process is killed."""
+"""Files that are there whole or not at all, also when the process is killed or the power is lost."""
 
 import contextlib
 import glob
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.durable import sync_file, sync_names
 
 _ABANDONED = 3600.0  # seconds since the last byte; a process that still writes a file does so every minute
 
@@ -41,13 +42,15 @@ def partial_file(path: Path) -> Iterator[Path]:
     First removes temporary files of killed processes beside `path`, an hour after their last byte.
 
     Raises:
-        OSError: it cannot be renamed.
+        OSError: it cannot be written to the disk or given the name.
     """
     _remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         yield temporary
+        sync_file(temporary)  # else a loss of power may leave the name without the content
         temporary.replace(path)
+        sync_names(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -58,5 +61,5 @@ def _remove_leftovers(path: Path) -> None:
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
         if re.fullmatch(r"[0-9a-f]{32}", left.name[len(path.name) + 2 :]):
             with contextlib.suppress(OSError):  # another process was faster
-                if time.time() - left.stat().st_mtime > _ABANDONED:
+                if abs(time.time() - left.stat().st_mtime) > _ABANDONED:  # in the future: the clock was set back
                     left.unlink()

@@ -24,8 +24,11 @@ def open_failure(error: Exception) -> str:
 def one_line(text: str) -> str:
     """The text without control characters: a name can neither break a line nor disturb a terminal.
 
-    They, and bytes of a file name that are not Unicode, are written as `\\x1b`, `\\u202e`, `\\udc80`.
+    They, and bytes of a file name that are not Unicode, are written as `\\x1b`, `\\u202e`, `\\udc80`. What comes from
+    files, devices and networks passes here on its way to a terminal (`cli.console`).
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in text)
 
 
@@ -33,3 +36,8 @@ def first_line(error: Exception) -> str:
     """The message of an exception: its first line, at most 200 characters."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return line if len(line) <= 200 else f"{line[:200]}..."
+
+
+def lines(text: str) -> str:
+    """`one_line` for a text of several lines: line feeds stay."""
+    return text if text.isprintable() else "\n".join(map(one_line, text.split("\n")))

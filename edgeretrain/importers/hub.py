@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.archive import is_archive, unpack
 from edgeretrain.files.download import download
+from edgeretrain.files.durable import sync_folder
 from edgeretrain.files.partial_folder import partial_folder
 from edgeretrain.paths import cache_folder
 from edgeretrain.progress import Progress, silent
@@ -97,6 +98,7 @@ def _fetched(handle: str, progress: Progress) -> Path:
             if not is_file:
                 unpack(fetched, whole, public_address(handle))
             _network_in(whole, handle)  # what holds none is not kept
+            sync_folder(whole)
             try:
                 whole.replace(folder)
             except OSError:

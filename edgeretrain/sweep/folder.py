@@ -1,12 +1,15 @@
 """The folder of a sweep: a run folder for each preset, the result, the page, the pictures."""
 
-from collections.abc import Sequence
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from edgeretrain.backbone import Backbone
 from edgeretrain.backbone.presets import BUILDABLE
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
+from edgeretrain.files.manifest import MANIFEST_FILE, is_kept, keep_others, list_files, read_manifest
 from edgeretrain.files.run_folder import REPORT_FILE
 from edgeretrain.options import Options
 from edgeretrain.records.files import read_record
@@ -18,7 +21,7 @@ LATENCY_FILE = "latency.json"
 PAGE_FILE = "report.html"
 PICTURE_FILES = ("pareto.svg", "pareto.png")  # the second is of earlier versions
 
-_OURS = {RESULT_FILE, LATENCY_FILE, PAGE_FILE, *PICTURE_FILES, *BUILDABLE}
+_OUR_FILES = {RESULT_FILE, LATENCY_FILE, PAGE_FILE, *PICTURE_FILES, MANIFEST_FILE}
 
 
 def check_sweep_folder(out: Path) -> None:
@@ -28,35 +31,65 @@ def check_sweep_folder(out: Path) -> None:
         EdgeretrainError: something else is there.
     """
     try:
-        foreign = sorted(path.name for path in out.iterdir() if not (path.name.startswith(".") or _is_ours(path)))
+        names = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
     except FileNotFoundError:
         return
     except NotADirectoryError:
         raise EdgeretrainError(f"{out}: is a file, not the folder of a sweep. Choose another --out.") from None
     except OSError as error:
         raise _unusable(out, error) from None
-    if foreign:
-        raise EdgeretrainError(
-            f"{out}: holds {foreign[0]}, which is not part of a sweep, so it is left alone. Choose another --out."
-        )
+    is_sweep = read_manifest(out) is not None or _is_result(out / RESULT_FILE)
+    for name in names:
+        if is_sweep and (name in _OUR_FILES or is_kept(name)):
+            continue  # what of these is not as edgeretrain wrote it is kept
+        if not _is_run_folder(out / name):
+            raise EdgeretrainError(
+                f"{out}: holds {name}, which is not part of a sweep, so it is left alone. Choose another --out."
+            )
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a sweep wrote it: the run folder of an own backbone has a report of that name."""
-    if path.name in _OURS:
+def _is_result(path: Path) -> bool:
+    """Whether it is the result of a sweep by a version that wrote no manifest."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(result, dict) and {"edgeretrain", "candidates", "budget", "pick"} <= result.keys()
+
+
+def _is_run_folder(path: Path) -> bool:
+    """Whether it is a preset's run folder, which is checked when it is replaced, or that of an own backbone."""
+    if path.name in BUILDABLE:
         return True
     report = read_record(Report, path / REPORT_FILE)
     return report is not None and report.preset == path.name
 
 
 def make_sweep_folder(out: Path) -> None:
-    """Make the folder if it is not there.
+    """Make the folder if it is not there, and its manifest.
 
     Raises:
         EdgeretrainError: it cannot be made.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        list_files(out, ())
+    except OSError as error:
+        raise _unusable(out, error) from None
+
+
+@contextlib.contextmanager
+def listed_files(out: Path, names: Iterable[str]) -> Iterator[None]:
+    """Write these files of a sweep in the block. What is there of the user's under a name is kept as NAME.kept.
+
+    Raises:
+        EdgeretrainError: it cannot be moved, or the manifest not be written.
+    """
+    names = tuple(names)
+    try:
+        keep_others(out, names)
+        yield
+        list_files(out, names)
     except OSError as error:
         raise _unusable(out, error) from None
 

@@ -43,6 +43,7 @@ from edgeretrain.sweep.folder import (
     RESULT_FILE,
     check_sweep_folder,
     finished_run,
+    listed_files,
     make_sweep_folder,
 )
 from edgeretrain.sweep.retraining import PresetTrainer
@@ -193,7 +194,8 @@ def sweep(
         pick=chosen,
         nearest=None if chosen else nearest_miss(candidates, budget),
     )
-    _write(folder, result)
+    with listed_files(folder, [*PICTURE_FILES, PAGE_FILE, RESULT_FILE]):
+        _write(folder, result)
     return result
 
 
@@ -232,7 +234,8 @@ def _measured(
     if earlier is not None:
         return earlier
     measured = measure([folder / candidate.file for candidate in candidates])
-    write_atomic(folder / LATENCY_FILE, json_text(SavedLatency(conditions=conditions, measured=measured)))
+    with listed_files(folder, [LATENCY_FILE]):
+        write_atomic(folder / LATENCY_FILE, json_text(SavedLatency(conditions=conditions, measured=measured)))
     return measured
 
 

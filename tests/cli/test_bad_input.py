@@ -314,7 +314,7 @@ def test_any_photos_folder(below: str, cli: Run, photos: Path, tmp_path: Path) -
     photos.rename(tmp_path / below)
     given = f"{tmp_path}/{below}"
     cli("retrain", given, "--out", f"{tmp_path}/{below.strip('/')} run/", "-q", "-p", "int8").succeeds()
-    assert len(list((tmp_path / f"{below.strip('/')} run").iterdir())) == 5
+    assert len(list((tmp_path / f"{below.strip('/')} run").iterdir())) == 6
 
 
 @POSIX

@@ -36,6 +36,7 @@ def test_all_commands_are_seen() -> None:
         *("retrain", "teach", "sweep", "classify", "evaluate", "inspect", "benchmark", "presets", "demo"),
         *("serve", "teach", "export android", "import"),
         *("backbone build", "backbone list", "backbone path"),
+        *("cache list", "cache prune", "cache clear"),
     }
 
 

@@ -17,7 +17,7 @@ from edgeretrain.options import Options
 def test_the_run_folder(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
     ended = cli("retrain", photo_folder, "--out", tmp_path / "run", "--precision", "all").succeeds()
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
-        *("labels.txt", "report.json", "report.html"),
+        *("labels.txt", "report.json", "report.html", "manifest.json"),
         *(f"model.{precision}.tflite" for precision in ("float32", "float16", "dynamic", "int8")),
         *(f"bottlenecks.{precision}.npz" for precision in ("float32", "float16", "dynamic", "int8")),
     }

@@ -75,28 +75,22 @@ def test_killed_at_any_moment_many_times(photo_folder: Path, run_folder: Path, o
     _kill_again_and_again(60, photo_folder, snapshot(run_folder), tmp_path)
 
 
-def test_killed_between_the_two_renames(cli: Run, photo_folder: Path, run_folder: Path, tmp_path: Path) -> None:
-    """The earlier run comes back before the new one starts, so a failure of that one does not lose it."""
-    child = start("--version")
-    child.wait()
-    shutil.copytree(run_folder, tmp_path / f".out.old-{child.pid}")
-    shutil.copytree(run_folder, tmp_path / f".out.partial-{child.pid}")
+def test_a_run_that_goes_on_is_left_alone(cli: Run, photo_folder: Path, own_cache: Path, tmp_path: Path) -> None:
+    """And when it was killed, the next one removes what it left."""
+    out = tmp_path / "out"
+    child = start("retrain", make_photos(tmp_path / "photos", count=150), "--out", out, "--workers", 1)
+    while len(leftovers(tmp_path)) < 2:  # the folder and its lock
+        time.sleep(0.01)
+    child.send_signal(signal.SIGSTOP)
+    left = set(leftovers(tmp_path))
     (tmp_path / ".out.partial-notes").mkdir()  # not ours
-    cli("retrain", tmp_path / "nowhere", "--out", tmp_path / "out").fails("There is no folder")
-    assert snapshot(tmp_path / "out") == snapshot(run_folder)
+    arguments = ("retrain", photo_folder, "--out", out, "-q", "-p", "int8")
+    cli(*arguments).succeeds()
+    assert set(leftovers(tmp_path)) == {*left, ".out.partial-notes"}
+    child.kill()
+    child.communicate()
+    cli(*arguments).succeeds()
     assert leftovers(tmp_path) == [".out.partial-notes"]
-
-
-def test_a_run_that_goes_on_is_left_alone(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
-    other = subprocess.Popen(["sleep", "600"])
-    try:
-        partial = tmp_path / f".out.partial-{other.pid}"
-        partial.mkdir()
-        cli("retrain", photo_folder, "--out", tmp_path / "out", "-q", "-p", "int8").succeeds()
-        assert partial.is_dir()
-    finally:
-        other.kill()
-        other.wait()
 
 
 @pytest.mark.parametrize("moment", ["at the start", "bottlenecks", "at random"])

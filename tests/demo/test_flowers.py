@@ -274,6 +274,6 @@ def test_killed_half_way_nothing_half_written_and_the_next_run_tidies_up(server:
         assert process.stdout.readline().startswith("Downloading flower_photos")
         process.send_signal(signal.SIGKILL)
     assert not target.exists()
-    assert len(list(tmp_path.iterdir())) == 1  # what the killed run had so far
+    assert len(list(tmp_path.iterdir())) == 2  # what the killed run had so far, and its lock
     fetch_flowers(target, url=f"{server}/good.tgz")
     assert list(tmp_path.iterdir()) == [target]

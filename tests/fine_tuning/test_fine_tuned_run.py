@@ -117,6 +117,7 @@ def test_the_backbone_says_how_it_was_tuned(tuned: tuple[Path, Any]) -> None:
 def test_nothing_is_left_behind(tuned: tuple[Path, Any], home: Path) -> None:
     out, _ = tuned
     files = {"model.float32.tflite", "bottlenecks.float32.npz", "labels.txt", "report.json", "report.html"}
+    files |= {"manifest.json"}
     assert {path.name for path in out.iterdir()} == files
     assert list((home / "fine_tuning").iterdir()) == []
 

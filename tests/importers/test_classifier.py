@@ -127,7 +127,7 @@ def test_poets_graph_comes_home_in_all_precisions(tmp_path: Path) -> None:
     out = tmp_path / "home"
     done = imported(graph, out)
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["labels.txt", *(f"model.{precision}.tflite" for precision in PRECISIONS)]
+        ["labels.txt", "manifest.json", *(f"model.{precision}.tflite" for precision in PRECISIONS)]
     )
     assert (out / "labels.txt").read_text() == LABELS
     assert done.labels == ("roses", "tulips", "daisy")

@@ -229,12 +229,12 @@ def test_what_a_killed_download_left_is_removed_by_the_next(server: _Server, kep
     server.go_on = go_on = threading.Event()
     code = "import sys; from edgeretrain.importers.hub import fetch; fetch(sys.argv[1])"
     child = subprocess.Popen([sys.executable, "-c", code, f"{server.url}/m.tgz"])
-    while not (kept.is_dir() and any(path.is_file() for path in kept.rglob("*"))):
+    while not (kept.is_dir() and any(path.is_file() for path in kept.rglob("*/*"))):
         assert child.poll() is None
         time.sleep(0.01)
     child.kill()
     child.wait()
-    (left,) = kept.iterdir()
+    (left,) = (path for path in kept.iterdir() if path.is_dir())
     server.go_on = None
     go_on.set()
     folder = fetch(f"{server.url}/m.tgz")

@@ -30,7 +30,7 @@ pytest.importorskip("ai_edge_litert")
 FILES = {
     *(f"model.{precision}.tflite" for precision in PRECISIONS),
     *(f"bottlenecks.{precision}.npz" for precision in PRECISIONS),
-    *("labels.txt", "report.json", "report.html"),
+    *("labels.txt", "report.json", "report.html", "manifest.json"),
 }
 
 
