@@ -302,11 +302,11 @@ def test_truncated_anywhere(image_format: str) -> None:
 
 def test_empty_and_foreign_files(tmp_path: Path) -> None:
     assert reason(b"") == "empty file"
-    foreign = "not a JPEG, PNG, WebP, GIF, BMP or TIFF file"
-    for data in (b"x", b"<html>404</html>", b"\0" * 4096, b"%PDF-1.4 ...", b"\0\0\0\x18ftypheic" * 9):
-        assert reason(data) == foreign
+    for data in (b"x", b"\0" * 4096, b"text"):
+        assert reason(data) == "not a JPEG, PNG, WebP, GIF, BMP or TIFF file"
     path = tmp_path / "page.jpg"
     path.write_bytes(b"<html>")
+    foreign = "a web page, not a photo. Download the file itself"
     with pytest.raises(UnreadablePhoto, match=foreign) as caught:
         load_pixels(path, 8)
     assert caught.value.name == str(path)
