@@ -30,6 +30,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from edgeretrain.data.colour_profile import to_srgb
 from edgeretrain.data.deep_samples import colour_to_8_bits, declared_bits, gray_to_8_bits, is_deep_colour
 from edgeretrain.data.jpeg_end import load_without_end
 from edgeretrain.data.jpeg_scale import can_be_scaled, scale_denominator
@@ -91,7 +92,7 @@ class _Decoded:
 
 
 def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> npt.NDArray[np.uint8]:
-    """Decode a photo, turn it upright, make it RGB, fit it into a square, resize it with antialiasing.
+    """Decode a photo, turn it upright, make it sRGB, fit it into a square, resize it with antialiasing.
 
     Safe to call from several threads; Pillow releases the GIL while it decodes and resizes.
 
@@ -265,8 +266,8 @@ def _decode(image: Image.Image, name: str, denominator: int = 1, file: BinaryIO 
         image = _loaded(image, denominator, file)
         if deep and file is not None:
             image = colour_to_8_bits(image, file, declared)
-        orientation = _orientation(image)
-        image = _to_rgb(image, name, declared)
+        orientation, profile = _orientation(image), image.info.get("icc_profile")
+        image = to_srgb(_to_rgb(image, name, declared), profile)
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
     except UnreadablePhoto:

@@ -47,11 +47,14 @@ def test_golden(entry: dict) -> None:
     pixels = load_pixels(GOLDEN / entry["input"], entry["size"], entry["fit"])
     assert pixels.shape == (entry["size"], entry["size"], 3)
     assert pixels.dtype == np.uint8
-    assert pixels.tobytes() == expected
+    if entry["kind"] == "profile":  # versions of Little CMS may round otherwise
+        assert np.abs(pixels.reshape(-1).astype(int) - np.frombuffer(expected, np.uint8)).max() <= 1
+    else:
+        assert pixels.tobytes() == expected
     # The decoder is not part of docs/pixels.md: of a JPEG, what was decoded from it lies beside it.
     rgb, orientation = golden_rgb((GOLDEN / entry.get("decoded", entry["input"])).read_bytes())
     whole, s = None, 1
-    if entry["kind"] == "jpeg":
+    if entry["kind"] in ("jpeg", "profile"):
         whole, s = (entry["width"], entry["height"]), entry["denominator"]
     assert reference(rgb, entry["size"], entry["fit"], orientation, whole, s).tobytes() == expected
 
