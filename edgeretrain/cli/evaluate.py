@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown
+from edgeretrain.cli.options import LayoutOption
 
 
 def evaluate_command(
@@ -32,6 +33,7 @@ def evaluate_command(
         float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")
     ] = 10,
     testing_percentage: Annotated[float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")] = 10,
+    layout: LayoutOption = "auto",
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at a photo that cannot be read instead of skipping it.")
     ] = False,
@@ -49,22 +51,27 @@ def evaluate_command(
     from edgeretrain.evaluation.evaluate import evaluate_folder
     from edgeretrain.report import render_evaluation
 
+    notes: list[str] = []
     percentages = (validation_percentage, testing_percentage) if testing_only else None
     with progress_shown(quiet) as progress:
         evaluation, skipped = evaluate_folder(
             model,
             photos,
             testing_only=percentages,
+            layout=layout,
+            notify=notes.append,
             strict=strict,
             workers=workers,
             runtime=runtime,
             progress=progress,
         )
     if as_json:
-        print_json(
-            {**evaluation.as_dict(), "skipped": [{"photo": photo.name, "reason": photo.reason} for photo in skipped]}
-        )
+        told: dict[str, object] = {"notes": notes} if notes else {}
+        left_out = [{"photo": photo.name, "reason": photo.reason} for photo in skipped]
+        print_json({**evaluation.as_dict(), "skipped": left_out, **told})
         return
     print_rich(render_evaluation(evaluation.as_dict()))
+    for note in notes:
+        typer.echo(note)
     for photo in skipped:
         typer.echo(f"Skipped {photo.name}: {photo.reason}")

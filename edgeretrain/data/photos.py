@@ -167,18 +167,21 @@ def sorted_skipped(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
     return tuple(sorted(skipped, key=lambda entry: entry.name))
 
 
-def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
+def list_photos(folder: str | os.PathLike[str], *, least: int = 2) -> PhotoFolder:
     """List the photos of a folder that has one sub-folder for each class. Opens no photo.
 
     Files deeper inside a class folder belong to that class. Every file that is not ignored (see `walk.py`) may be a
     photo, whatever its name; only of files that are called like a text, a video or the like, the first bytes are read.
+
+    Args:
+        least: how many classes there must be. 1: it is a part of a data set, where empty class folders do not count.
 
     Raises:
         EdgeretrainError: no such folder; no class folders, or only one; class names that collide or that labels.txt
             cannot hold; a class without photos; a folder that cannot be read.
     """
     root = Path(folder)
-    labels, loose = _class_folders(root)
+    labels, loose = _class_folders(root, least)
     files: list[PhotoFile] = []
     empty: list[str] = []
     all_others: Counter[str] = Counter()
@@ -188,6 +191,9 @@ def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
         if not paths:
             empty.append(_nothing_in(label, others))
         files += [PhotoFile(path, printable(path.relative_to(root).as_posix()), label) for path in paths]
+    if empty and least == 1 and files:
+        there = {file.label for file in files}
+        labels, empty = tuple(label for label in labels if label in there), []
     if empty:
         raise EdgeretrainError(f"{printable(root)}: {' '.join(empty)} Add photos, or remove the folder.")
     files.sort(key=lambda file: (file.name, str(file.path)))
@@ -229,7 +235,7 @@ def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progres
         EdgeretrainError: see `list_photos`; a class without readable photos.
     """
     found = list_photos(folder)
-    photos, skipped = _read_all(found.files, progress)
+    photos, skipped = read_all(found.files, progress)
     return found.photo_set(photos, skipped, strict=strict)
 
 
@@ -275,11 +281,12 @@ def find_class_photos(
     Raises:
         EdgeretrainError: see `list_class_photos`.
     """
-    photos, skipped = _read_all(list_class_photos(label, sources), progress)
+    photos, skipped = read_all(list_class_photos(label, sources), progress)
     return list(sorted_photos(photos)), list(sorted_skipped(skipped))
 
 
-def _read_all(files: Sequence[PhotoFile], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
+def read_all(files: Sequence[PhotoFile], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
+    """Read each file once, for its digest and to check its header: the photos, and what cannot be used."""
     photos: list[Photo] = []
     skipped: list[Skipped] = []
     for done, file in enumerate(files, start=1):
@@ -327,7 +334,7 @@ def read_again(photo: Photo) -> bytes:
     return content
 
 
-def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
+def _class_folders(root: Path, least: int) -> tuple[tuple[str, ...], int]:
     """The labels, and how many photos lie beside the class folders."""
     shown = printable(root)
     status = file_status(root)
@@ -348,7 +355,7 @@ def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
     if not folders:
         found = f"{shown} has photos ({loose}) but no sub-folders" if loose else f"{shown} has no sub-folders"
         raise EdgeretrainError(f"{found}. Put the photos of each class into a sub-folder named like the class.")
-    if len(folders) == 1:
+    if len(folders) < least:
         only = folders[0]
         statuses = map(file_status, list_folder(only))
         inside = sum(status is not None and stat.S_ISDIR(status.st_mode) for status in statuses)
@@ -431,7 +438,7 @@ def check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: Sequ
         raise EdgeretrainError(f"None of the {len(skipped)} photos can be read ({first}{more}). Check the folder.")
     for label in labels:
         if not counts[label]:
-            own = [entry for entry in skipped if entry.name.startswith(f"{label}/")]
+            own = [entry for entry in skipped if f"/{label}/" in f"/{entry.name}"]
             raise EdgeretrainError(
                 f"The class {label!r} has no photo that can be read: all {len(own)} were skipped "
                 f"({own[0].name}: {own[0].reason}). Replace them, or remove the folder."

@@ -120,6 +120,16 @@ def list_folder(folder: Path) -> list[Path]:
     return [folder / name for name in names if not is_ignored_name(name)]
 
 
+def sub_folders(folder: Path) -> list[Path]:
+    """The folders in a folder that are not ignored, sorted by name; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not is_ignored_name(entry.name) and entry.is_dir())
+    except OSError:
+        return []
+    return [folder / name for name in names]
+
+
 def file_status(path: Path) -> os.stat_result | None:
     """The status of what a path or link leads to; None when it leads nowhere."""
     try:

@@ -163,7 +163,7 @@ def read_listing(path: Path) -> Listing:
         places: dict[str, Place] = {name: place for name, _, _, place in listing["photos"]}
         "".join([*places, *labels]).encode()  # raises ValueError at what no file name holds
         for photo in photos:
-            sound = photo.name.startswith(f"{photo.label}/") and len(bytes.fromhex(photo.digest)) == 32
+            sound = f"/{photo.label}/" in f"/{photo.name}" and len(bytes.fromhex(photo.digest)) == 32
             if not sound or places[photo.name] not in PLACES:
                 raise ValueError(f"the entry of {photo.name} makes no sense")
         makers = tuple(map(str, listing["makers"]))

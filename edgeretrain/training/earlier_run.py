@@ -109,7 +109,7 @@ def _options(plain: dict[str, Any], path: Path) -> Options:
         held_out = options.validation_percentage, options.testing_percentage
         _require(options.fit, FITS)
         _require(options.class_weight, CLASS_WEIGHTS)
-        if min(held_out) > 0 and sum(held_out) < 100:
+        if min(held_out) >= 0 and sum(held_out) < 100:
             return options
     except (KeyError, TypeError, ValueError):
         pass

@@ -40,13 +40,16 @@ def smooth(side: int = 64) -> npt.NDArray[np.float64]:
     return np.stack([x, y, (x + y) / 2], axis=2)
 
 
-def tiff(samples: npt.NDArray[Any], *, sample_format: int = 1, tags: dict[int, int] | None = None) -> bytes:
-    """One uncompressed strip, little endian; samples [h, w] or [h, w, 3]."""
+def tiff(
+    samples: npt.NDArray[Any], *, sample_format: int = 1, tags: dict[int, int] | None = None, deflate: bool = False
+) -> bytes:
+    """One strip, little endian; samples [h, w] or [h, w, 3]."""
     height, width = samples.shape[:2]
     bands, bits = (3 if samples.ndim == 3 else 1), samples.dtype.itemsize * 8
     data = samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+    data = zlib.compress(data) if deflate else data
     entries = {
-        256: (4, 1, width), 257: (4, 1, height), 258: (3, bands, bits), 259: (3, 1, 1),
+        256: (4, 1, width), 257: (4, 1, height), 258: (3, bands, bits), 259: (3, 1, 8 if deflate else 1),
         262: (3, 1, 2 if bands == 3 else 1), 273: (4, 1, 0), 277: (3, 1, bands), 278: (4, 1, height),
         279: (4, 1, len(data)), 339: (3, bands, sample_format),
     }  # fmt: skip
@@ -295,3 +298,10 @@ def test_compressed_tiffs_of_16_bits(compression: str) -> None:
     stream = io.BytesIO()
     Image.fromarray(samples).save(stream, "TIFF", compression=compression)
     assert np.array_equal(load_pixels(stream.getvalue(), 64)[..., 0], (samples >> 4).astype(np.uint8))
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_compressed_tiffs_of_16_bit_colour(bits: int) -> None:
+    samples = (smooth() * (2**bits - 1)).round().astype(np.uint16)
+    expected = (samples >> (bits - 8)).astype(np.uint8)
+    assert np.array_equal(load_pixels(tiff(samples, deflate=True), 64), expected)
