@@ -9,6 +9,8 @@ from typing import BinaryIO
 import numpy as np
 
 from edgeretrain.data.decoded import Pixels
+from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.partial_folder import partial_folder
 
 
 class PixelStore:
@@ -17,7 +19,7 @@ class PixelStore:
     def __init__(self, folder: Path) -> None:
         """
         Args:
-            folder: of the files; made with the first photo.
+            folder: of the files; nobody else's.
         """
         self._folder = folder
         self._files: dict[int, BinaryIO] = {}
@@ -25,17 +27,27 @@ class PixelStore:
         self._lock = threading.Lock()
 
     def add(self, digest: str, pixels: Pixels) -> None:
-        """Keep the pixels of a photo, `uint8 [size, size, 3]`."""
+        """Keep the pixels of a photo, `uint8 [size, size, 3]`.
+
+        Raises:
+            EdgeretrainError: no room on the disk.
+        """
         size = len(pixels)
         with self._lock:
             if (digest, size) in self._places:
                 return
-            if size not in self._files:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._files[size] = (self._folder / f"{size}.uint8").open("w+b")
-            file = self._files[size]
-            place = file.seek(0, 2)
-            file.write(np.ascontiguousarray(pixels).data)
+            try:
+                if size not in self._files:
+                    self._files[size] = (self._folder / f"{size}.uint8").open("w+b")
+                file = self._files[size]
+                place = file.seek(0, 2)
+                file.write(np.ascontiguousarray(pixels).data)
+                file.flush()
+            except OSError as error:
+                raise EdgeretrainError(
+                    f"{self._folder}: the decoded test photos cannot be written ({error.strerror or error}). Free some "
+                    "room, or choose another --out."
+                ) from None
             self._places[digest, size] = place
 
     def has(self, digest: str, size: int) -> bool:
@@ -53,22 +65,27 @@ class PixelStore:
             return np.frombuffer(file.read(size * size * 3), np.uint8).reshape(size, size, 3)
 
     def close(self) -> None:
-        """Remove the files."""
+        """Close the files; nothing is here any more."""
         with self._lock:
             self._places.clear()
-            for size, file in self._files.items():
-                file.close()
-                (self._folder / f"{size}.uint8").unlink(missing_ok=True)
+            for file in self._files.values():
+                with contextlib.suppress(OSError):  # a full disk; nobody will read it
+                    file.close()
             self._files.clear()
-            with contextlib.suppress(OSError):  # it was never made, or holds something else
-                self._folder.rmdir()
 
 
 @contextlib.contextmanager
 def pixel_store(folder: Path) -> Iterator[PixelStore]:
-    """A store that is gone, with its folder, when the block ends."""
-    store = PixelStore(folder)
-    try:
+    """A store in a hidden folder of its own below `folder`, which is gone when the block ends.
+
+    Raises:
+        EdgeretrainError: the folder cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            own = stack.enter_context(partial_folder(folder / "pixels"))
+        except OSError as error:
+            raise EdgeretrainError(f"{folder}: cannot be written ({error.strerror}). Choose another --out.") from None
+        store = PixelStore(own)
+        stack.callback(store.close)
         yield store
-    finally:
-        store.close()

@@ -93,6 +93,7 @@ class Extractor:
         wanted: Callable[[Photo, Column], bool] = lambda photo, column: True,
         store: PixelStore | None = None,
         stored: Callable[[Photo], bool] = lambda photo: True,
+        tolerant: bool = False,
     ) -> Extraction:
         """Fill the cache with the bottlenecks of photos, in one pass over the photos for all columns.
 
@@ -104,9 +105,11 @@ class Extractor:
             wanted: whether a photo is needed in a column.
             store: where pixels are kept, at the size of each backbone.
             stored: of which photos.
+            tolerant: go on with the other columns when a backbone does not load or run.
 
         Raises:
-            EdgeretrainError: the cache folder cannot be written, or a `Photo` is no longer the file that was found.
+            EdgeretrainError: the cache folder cannot be written; a `Photo` is no longer the file that was found; a
+                backbone does not load or run.
         """
         digests: dict[int, str] = {}
         photos: list[Photo] = []
@@ -149,6 +152,8 @@ class Extractor:
                         photos.append(Photo(file.path, file.name, file.label, digest))
                         meter.read(())
                     case ModelFailure(model, error):
+                        if not tolerant:
+                            raise error
                         failures[columns[model]] = error
         bad = [photo for photo in photos if photo.digest in undecodable]
         return Extraction(
@@ -165,14 +170,11 @@ class Extractor:
             float32 `[n, d]`, a row per photo.
 
         Raises:
-            EdgeretrainError: as `extract`; the backbone does not load or run; a photo can no longer be decoded.
+            EdgeretrainError: as `extract`; a photo can no longer be decoded.
         """
         values, missing = self._read(photos, column)
         if missing:
-            extraction = self.extract(missing, [column])
-            for error in extraction.failures.values():
-                raise error
-            require_all(extraction.skipped)
+            require_all(self.extract(missing, [column]).skipped)
             values, missing = self._read(photos, column)
             if missing:
                 raise EdgeretrainError(

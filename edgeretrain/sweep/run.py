@@ -132,9 +132,9 @@ def sweep(
     unfinished = {preset: needed for preset, needed in backbones.items() if preset not in reports}
     if unfinished or photo_counts is None:
         extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
-        with pixel_store(folder / ".pixels") as store:
+        with pixel_store(folder) as store:
             columns = [backbone for needed in unfinished.values() for backbone in needed]
-            scan = scan_photos(source, columns, extractor, options, store=store, strict=strict)
+            scan = scan_photos(source, columns, extractor, options, store=store, strict=strict, tolerant=True)
             photo_counts = photo_record(scan.dataset, scan.digest)
             trainer = PresetTrainer(folder, precisions, scan, options, replace(extractor, progress=silent), store)
             for preset, outcome in trainer.train_all(unfinished, progress).items():

@@ -90,7 +90,7 @@ def retrain(
         if source_folder is not None:
             check_apart(Path(source_folder), Path(out))
     loaded = load_runtime(runtime)
-    with new_run_folder(Path(out)) as folder, pixel_store(folder / ".pixels") as store:
+    with new_run_folder(Path(out)) as folder, pixel_store(folder) as store:
         source = open_photos(photos, layout=layout, validation=validation, test=test)
         check_sets(source, options)  # before any work
         # What is tuned is the float32 backbone, whichever precisions are asked for.
@@ -101,8 +101,6 @@ def retrain(
         extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
         teachers = learner.distilled if learner else ()
         scan = scan_photos(source, backbones, extractor, options, store=store, teachers=teachers, strict=strict)
-        for error in scan.failures.values():
-            raise error
         run = Run(
             folder,
             scan.dataset,
@@ -172,6 +170,7 @@ def scan_photos(
     store: PixelStore,
     teachers: Sequence[Backbone] = (),
     strict: bool = False,
+    tolerant: bool = False,
 ) -> Scan:
     """Open every photo once: its bottlenecks go to the cache, the pixels of likely test photos to the store.
 
@@ -180,6 +179,8 @@ def scan_photos(
 
     Args:
         teachers: backbones that only photos to learn from are needed of.
+        strict: a photo that cannot be read is an error.
+        tolerant: go on with the others when a backbone does not load or run.
 
     Raises:
         EdgeretrainError: see `Extractor.extract`, `PhotoFolder.photo_set` and `split_photos`.
@@ -199,6 +200,7 @@ def scan_photos(
         wanted=lambda photo, column: column not in learnt_only or not tested(photo),
         store=store,
         stored=tested,
+        tolerant=tolerant,
     )
     found = PhotoSet(listing.labels, sorted_photos((*extraction.photos, *extraction.undecodable)), (), ())
     photo_set = source.with_notes(listing.photo_set(extraction.photos, extraction.skipped, strict=strict))

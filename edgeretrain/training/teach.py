@@ -94,7 +94,7 @@ def teach(
     options.check_enough(labels, [*old, *fresh_files])  # before any work
     with (
         new_run_folder(Path(out)) as folder,
-        pixel_store(folder / ".pixels") as store,
+        pixel_store(folder) as store,
         _backbones(run, folder / ".backbones") as backbones,
     ):
         extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
@@ -184,16 +184,13 @@ def _extract(
         return options.hashed_place(photo) == "testing"
 
     flips = (False, True) if options.flip_left_right else (False,)
-    extraction = extractor.extract(
+    return extractor.extract(
         files,
         [Column(backbone, flip) for backbone in backbones for flip in flips],
         wanted=lambda photo, column: new(photo) and not (column.flip and tested(photo)),
         store=store,
         stored=lambda photo: new(photo) and tested(photo),
     )
-    for error in extraction.failures.values():
-        raise error
-    return extraction
 
 
 @dataclass(frozen=True)

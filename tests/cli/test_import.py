@@ -45,7 +45,9 @@ def test_a_graph_that_is_not_there(old: Path, refused: Refused) -> None:
 def test_no_graph(old: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorflow")
     monkeypatch.chdir(old.parent)
-    refused("import", old, "--labels", "labels.txt", "--quiet", says=("output_graph.pb", "no frozen TensorFlow graph"))
+    refused(
+        "import", old, "--labels", "labels.txt", "--quiet", says=("output_graph.pb", "is not a frozen TensorFlow graph")
+    )
 
 
 @pytest.mark.tensorflow

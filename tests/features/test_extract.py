@@ -140,7 +140,7 @@ def test_only_what_is_wanted_is_made_and_only_what_is_missing(
 def test_pixels_are_kept_for_later(
     files: tuple[PhotoFile, ...], column: Column, extractor: Extractor, runs: Runs, tmp_path: Path
 ) -> None:
-    with pixel_store(tmp_path / "pixels") as store:
+    with pixel_store(tmp_path) as store:
         photos = extractor.extract(files, [column], store=store, stored=lambda photo: photo.label == "dots").photos
         for photo in photos:
             pixels = store.get(photo.digest, 224)
@@ -154,7 +154,19 @@ def test_pixels_are_kept_for_later(
         other = replace(extractor, cache=tmp_path / "other", decoded=store.get)
         dots = [photo for photo in photos if photo.label == "dots"]
         assert (other.features(dots, column) == extractor.features(dots, column)).all()
-    assert not (tmp_path / "pixels").exists()
+    assert not list(tmp_path.glob(".pixels*"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_for_pixels(
+    files: tuple[PhotoFile, ...], column: Column, extractor: Extractor, tmp_path: Path
+) -> None:
+    with Path("/dev/full").open("w+b", buffering=0) as full, pixel_store(tmp_path) as store:
+        store._files[224] = full
+        with pytest.raises(EdgeretrainError, match=r"decoded test photos cannot be written.*Free some room"):
+            extractor.extract(files, [column], store=store)
+    with pytest.raises(EdgeretrainError, match=r": cannot be written .*--out"), pixel_store(files[0].path):
+        pass
 
 
 def test_neither_names_nor_folders_matter_to_the_cache(
@@ -241,12 +253,13 @@ def test_a_backbone_that_fails_does_not_stop_the_others(
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
     bad = Column(Backbone(broken, "broken", "int8", 224, {}))
-    extraction = extractor.extract(files, [bad, column])
+    extraction = extractor.extract(files, [bad, column], tolerant=True)
     assert list(extraction.failures) == [bad]
     assert extraction.photos == photos
     assert len(extractor.features(photos, column)) == 8
-    with pytest.raises(EdgeretrainError, match=r"broken\.tflite"):
-        extractor.features(photos, bad)
+    for make in (lambda: extractor.features(photos, bad), lambda: extractor.extract(files, [column, bad])):
+        with pytest.raises(EdgeretrainError, match=r"broken\.tflite"):
+            make()
 
 
 def test_a_damaged_row_is_computed_again(

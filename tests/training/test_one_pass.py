@@ -147,3 +147,38 @@ def test_teach_opens_each_new_photo_once(photos: Path, counts: Counts, tmp_path:
     assert report["taught"]["added"] == {"slanted": 24}
     assert counts.opened == {f"new/{path.name}": 1 for path in new.iterdir()}
     assert counts.decoded == 24
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+
+
+def test_same_bytes_for_any_number_of_workers_cold_and_warm(photos: Path, tmp_path: Path) -> None:
+    made = []
+    for workers in (1, 2, 4):
+        for _ in ("cold", "warm"):
+            retrain(
+                photos, tmp_path / "run", precisions=PRECISIONS, cache=tmp_path / f"cache{workers}", workers=workers
+            )
+            made.append(contents(tmp_path / "run"))
+    assert all(files == made[0] for files in made)
+
+
+def test_a_sweep_writes_the_same_bytes_as_retrains(photos: Path, tmp_path: Path) -> None:
+    presets = ["mobilenet_v1_100_224", "mobilenet_v2_100_224"]
+    for workers in (1, 4):
+        sweep(
+            photos,
+            tmp_path / f"sweep{workers}",
+            presets=presets,
+            precisions=["int8"],
+            latency=False,
+            cache=tmp_path / f"cache{workers}",
+            workers=workers,
+        )
+    swept = contents(tmp_path / "sweep1")
+    assert swept == contents(tmp_path / "sweep4")
+    for preset in presets:
+        retrain(photos, tmp_path / preset, preset=preset, precisions=["int8"], keep_bottlenecks=False)
+        own = {name.removeprefix(f"{preset}/"): content for name, content in swept.items() if name.startswith(preset)}
+        assert own == contents(tmp_path / preset)
