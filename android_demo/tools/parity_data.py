@@ -122,7 +122,7 @@ def png(photo: Image.Image, orientation: int) -> bytes:
     exif = Image.Exif()
     exif[ORIENTATION_TAG] = orientation
     file = io.BytesIO()
-    photo.save(file, "PNG", exif=exif, compress_level=1)
+    photo.save(file, "PNG", exif=exif, compress_level=1, icc_profile=None)
     return file.getvalue()
 
 

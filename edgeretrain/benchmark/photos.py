@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from edgeretrain.data.pixels import load_pixels
-from edgeretrain.data.walk import photo_files
+from edgeretrain.data.walk import UNREAD_EXTENSIONS, photo_files
 from edgeretrain.errors import EdgeretrainError
 
 WIDTH, HEIGHT = 1280, 960
@@ -28,7 +28,7 @@ def find_given(given: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(photo for photo, _ in photo_files(path))
+        inside = sorted(photo for photo, _ in photo_files(path) if photo.suffix.lower() not in UNREAD_EXTENSIONS)
         if not inside:
             raise EdgeretrainError(f"{path}: there is no photo in this folder. Give a photo, or a folder with photos.")
         found += inside

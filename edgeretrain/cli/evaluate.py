@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edgeretrain.cli.console import Json, Quiet, RuntimeName, Workers, print_json, print_rich, progress_shown, say
+from edgeretrain.cli.options import LayoutOption
 
 
 def evaluate_command(
@@ -32,6 +33,7 @@ def evaluate_command(
         float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")
     ] = 10,
     testing_percentage: Annotated[float, typer.Option(min=0, max=100, metavar="PERCENT", help="As in retrain.")] = 10,
+    layout: LayoutOption = "auto",
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at a photo that cannot be read instead of skipping it.")
     ] = False,
@@ -51,12 +53,15 @@ def evaluate_command(
     from edgeretrain.records.training import SkippedPhoto
     from edgeretrain.report import render_evaluation
 
+    notes: list[str] = []
     percentages = (validation_percentage, testing_percentage) if testing_only else None
     with progress_shown(quiet) as progress:
         evaluation, skipped = evaluate_folder(
             model,
             photos,
             testing_only=percentages,
+            layout=layout,
+            notify=notes.append,
             strict=strict,
             workers=workers,
             runtime=runtime,
@@ -64,8 +69,11 @@ def evaluate_command(
         )
     if as_json:
         left_out = [to_json(SkippedPhoto(photo=photo.name, reason=photo.reason)) for photo in skipped]
-        print_json({**to_json(evaluation), "skipped": left_out})
+        more = {"notes": notes} if notes else {}
+        print_json({**to_json(evaluation), "skipped": left_out, **more})
         return
     print_rich(render_evaluation(evaluation))
+    for note in notes:
+        say(note)
     for photo in skipped:
         say(f"Skipped {photo.name}: {photo.reason}")

@@ -44,6 +44,32 @@ InnerBottleneckOption = Annotated[
 FitOption = Annotated[
     Literal["squash", "crop"], typer.Option("--fit", help="How a photo is made square: squash it, or crop its centre.")
 ]
+LayoutOption = Annotated[
+    Literal["auto", "classes", "split"],
+    typer.Option(
+        "--layout",
+        help="What the folders in PHOTOS are. classes: the classes; split: train, valid and test, or two of them, with "
+        "the classes inside; auto: what their names and their own folders say.",
+    ),
+]
+ValidationPhotos = Annotated[
+    Path | None,
+    typer.Option(
+        "--validation",
+        metavar="FOLDER",
+        help="Validation photos of your own, one sub-folder per class; none of PHOTOS are used for that.",
+        show_default=False,
+    ),
+]
+TestPhotos = Annotated[
+    Path | None,
+    typer.Option(
+        "--test",
+        metavar="FOLDER",
+        help="Test photos of your own, one sub-folder per class; none of PHOTOS are used for that.",
+        show_default=False,
+    ),
+]
 ValidationPercentage = Annotated[
     float,
     typer.Option(

@@ -6,21 +6,25 @@ import stat
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeretrain.data.jpeg_end import lacks_end_marker
+from edgeretrain.data.photo_formats import UNSUPPORTED, looks_like_photo
 from edgeretrain.data.pixels import check_header
 from edgeretrain.data.walk import (
     file_status,
     folder_and_above,
     identity,
     is_ignored_name,
+    is_no_photo_name,
     is_photo_name,
     list_folder,
     walk,
 )
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.files.describe import open_failure, printable
+from edgeretrain.files.foreign import HEAD_BYTES
 from edgeretrain.progress import Progress, silent
 
 FEW_PHOTOS = 20
@@ -29,7 +33,7 @@ FEW_PHOTOS = 20
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """A file that has the name of a photo; it has not been opened yet.
+    """A file that may be a photo; it has not been opened yet.
 
     Attributes:
         name: path below the photos folder with slashes, such as `daisy/a.jpg`; always valid UTF-8.
@@ -49,12 +53,14 @@ class Photo:
         name: path below the photos folder with slashes, such as `daisy/a.jpg`; always valid UTF-8.
         label: the name of its class folder.
         digest: SHA-256 of the file's bytes, hexadecimal.
+        lacks_end: it is a JPEG without its end marker.
     """
 
     path: Path
     name: str
     label: str
     digest: str
+    lacks_end: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +116,13 @@ class PhotoFolder:
         labels: class folder names, sorted, exactly as they are; each holds at least one file.
         files: sorted by name.
         loose: photos beside the class folders, which belong to no class.
+        others: files in the class folders that are no photos, counted by their ending.
     """
 
     labels: tuple[str, ...]
     files: tuple[PhotoFile, ...]
     loose: int
+    others: tuple[tuple[str, int], ...] = ()
 
     def photo_set(self, photos: Iterable[Photo], skipped: Iterable[Skipped], *, strict: bool = False) -> "PhotoSet":
         """The set of those photos that could be read.
@@ -128,7 +136,25 @@ class PhotoFolder:
         in_order, left_out = sorted_photos(photos), sorted_skipped(skipped)
         check_readable(self.labels, in_order, left_out, strict)
         warnings = [f"Photos outside the class folders, not used: {self.loose}."] if self.loose else []
+        if self.others:
+            count = sum(count for _, count in self.others)
+            warnings.append(f"Files that are no photos, not used: {count} ({_counts(self.others)}).")
+        warnings += self._unsupported(left_out)
         return PhotoSet(self.labels, in_order, left_out, (*warnings, *photo_warnings(self.labels, in_order)))
+
+    def _unsupported(self, skipped: Sequence[Skipped]) -> list[str]:
+        """One line for each class and format that is not read, with the way out."""
+        label_of = {file.name: file.label for file in self.files}
+        sizes = Counter(label_of.values())
+        counts = Counter(
+            (label_of[entry.name], entry.reason)
+            for entry in skipped
+            if entry.reason in UNSUPPORTED and entry.name in label_of
+        )
+        return [
+            f"Class {label!r}: {count} of its {sizes[label]} files cannot be used. Each is {reason}."
+            for (label, reason), count in sorted(counts.items())
+        ]
 
 
 def sorted_photos(photos: Iterable[Photo]) -> tuple[Photo, ...]:
@@ -141,34 +167,59 @@ def sorted_skipped(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
     return tuple(sorted(skipped, key=lambda entry: entry.name))
 
 
-def list_photos(folder: str | os.PathLike[str]) -> PhotoFolder:
+def list_photos(folder: str | os.PathLike[str], *, least: int = 2) -> PhotoFolder:
     """List the photos of a folder that has one sub-folder for each class. Opens no photo.
 
-    Photos deeper inside a class folder belong to that class. Which files count is described in `walk.py`.
+    Files deeper inside a class folder belong to that class. Every file that is not ignored (see `walk.py`) may be a
+    photo, whatever its name; only of files that are called like a text, a video or the like, the first bytes are read.
+
+    Args:
+        least: how many classes there must be. 1: it is a part of a data set, where empty class folders do not count.
 
     Raises:
         EdgeretrainError: no such folder; no class folders, or only one; class names that collide or that labels.txt
             cannot hold; a class without photos; a folder that cannot be read.
     """
     root = Path(folder)
-    labels, loose = _class_folders(root)
+    labels, loose = _class_folders(root, least)
     files: list[PhotoFile] = []
     empty: list[str] = []
+    all_others: Counter[str] = Counter()
     for label in labels:
-        paths: list[Path] = []
-        others: Counter[str] = Counter()
-        for path, _ in walk(root / label, root=root):
-            if is_photo_name(path):
-                paths.append(path)
-            else:
-                others[path.suffix.lower() or path.name] += 1
+        paths, others = _files_in(root / label, root)
+        all_others += others
         if not paths:
             empty.append(_nothing_in(label, others))
         files += [PhotoFile(path, printable(path.relative_to(root).as_posix()), label) for path in paths]
+    if empty and least == 1 and files:
+        there = {file.label for file in files}
+        labels, empty = tuple(label for label in labels if label in there), []
     if empty:
         raise EdgeretrainError(f"{printable(root)}: {' '.join(empty)} Add photos, or remove the folder.")
     files.sort(key=lambda file: (file.name, str(file.path)))
-    return PhotoFolder(labels, tuple(files), loose)
+    return PhotoFolder(labels, tuple(files), loose, _most_first(all_others))
+
+
+def _files_in(folder: Path, root: Path | None = None) -> tuple[list[Path], Counter[str]]:
+    """The files of a class that may be photos, and how many others there are, by their ending."""
+    paths: list[Path] = []
+    others: Counter[str] = Counter()
+    for path, status in walk(folder, root=root):
+        if is_no_photo_name(path) and not _begins_as_photo(path, status):
+            others[path.suffix.lower() or path.name.lower()] += 1
+        else:
+            paths.append(path)
+    return paths, others
+
+
+def _begins_as_photo(path: Path, status: os.stat_result | None) -> bool:
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return False
+    try:
+        with path.open("rb") as file:
+            return looks_like_photo(file.read(HEAD_BYTES))
+    except OSError:
+        return False
 
 
 def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progress: Progress = silent) -> PhotoSet:
@@ -184,7 +235,7 @@ def find_photos(folder: str | os.PathLike[str], *, strict: bool = False, progres
         EdgeretrainError: see `list_photos`; a class without readable photos.
     """
     listing = list_photos(folder)
-    photos, skipped = _read_all(listing.files, progress)
+    photos, skipped = read_all(listing.files, progress)
     return listing.photo_set(photos, skipped, strict=strict)
 
 
@@ -209,7 +260,7 @@ def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
         if not stat.S_ISDIR(status.st_mode):
             files.append(PhotoFile(source, printable(f"{label}/{source.name}"), label))
             continue
-        paths = [path for path, _ in walk(source) if is_photo_name(path)]
+        paths, _ = _files_in(source)
         if not paths:
             raise EdgeretrainError(
                 f"{printable(source)}: this folder has no JPEG, PNG, WebP, BMP, GIF or TIFF photos. Check the path."
@@ -230,11 +281,12 @@ def find_class_photos(
     Raises:
         EdgeretrainError: see `list_class_photos`.
     """
-    photos, skipped = _read_all(list_class_photos(label, sources), progress)
+    photos, skipped = read_all(list_class_photos(label, sources), progress)
     return list(sorted_photos(photos)), list(sorted_skipped(skipped))
 
 
-def _read_all(files: Sequence[PhotoFile], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
+def read_all(files: Sequence[PhotoFile], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
+    """Read each file once, for its digest and to check its header: the photos, and what cannot be used."""
     photos: list[Photo] = []
     skipped: list[Skipped] = []
     for done, file in enumerate(files, start=1):
@@ -265,7 +317,8 @@ def read_photo(file: PhotoFile) -> tuple[Photo, bytes]:
             content = opened.read()
     except OSError as error:
         raise UnreadablePhoto(name, open_failure(error)) from error
-    return Photo(path, name, file.label, hashlib.sha256(content).hexdigest()), content
+    digest = hashlib.sha256(content).hexdigest()
+    return Photo(path, name, file.label, digest, lacks_end_marker(content)), content
 
 
 def read_again(photo: Photo) -> bytes:
@@ -286,7 +339,7 @@ def photo_changed(photo: Path | str) -> EdgeretrainError:
     return EdgeretrainError(f"{photo}: this photo changed while edgeretrain was running. Run it again.")
 
 
-def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
+def _class_folders(root: Path, least: int) -> tuple[tuple[str, ...], int]:
     """The labels, and how many photos lie beside the class folders."""
     shown = printable(root)
     status = file_status(root)
@@ -307,7 +360,7 @@ def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
     if not folders:
         problem = f"{shown} has photos ({loose}) but no sub-folders" if loose else f"{shown} has no sub-folders"
         raise EdgeretrainError(f"{problem}. Put the photos of each class into a sub-folder named like the class.")
-    if len(folders) == 1:
+    if len(folders) < least:
         only = folders[0]
         statuses = map(file_status, list_folder(only))
         inside = sum(status is not None and stat.S_ISDIR(status.st_mode) for status in statuses)
@@ -368,12 +421,15 @@ def _check_labels(labels: tuple[str, ...], shown: str) -> None:
 def _nothing_in(label: str, others: Counter[str]) -> str:
     if not others:
         return f"The class folder {label!r} is empty."
-    kinds = sorted(others.items(), key=lambda item: (-item[1], item[0]))
-    counts = ", ".join(f"{count} {printable(kind)}" for kind, count in kinds)
-    return (
-        f"The class folder {label!r} has no JPEG, PNG, WebP, BMP, GIF or TIFF photos, only other files ({counts}); "
-        "save them as JPEG."
-    )
+    return f"The class folder {label!r} has no photos, only other files ({_counts(_most_first(others))})."
+
+
+def _most_first(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _counts(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{count} {printable(kind)}" for kind, count in counts)
 
 
 def check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: Sequence[Skipped], strict: bool) -> None:
@@ -387,14 +443,15 @@ def check_readable(labels: Iterable[str], photos: Iterable[Photo], skipped: Sequ
         raise EdgeretrainError(f"None of the {len(skipped)} photos can be read ({first}{more}). Check the folder.")
     for label in labels:
         if not counts[label]:
-            own = [entry for entry in skipped if entry.name.startswith(f"{label}/")]
+            own = [entry for entry in skipped if f"/{label}/" in f"/{entry.name}"]
             raise EdgeretrainError(
                 f"The class {label!r} has no photo that can be read: all {len(own)} were skipped "
                 f"({own[0].name}: {own[0].reason}). Replace them, or remove the folder."
             )
 
 
-def photo_warnings(labels: Iterable[str], photos: Iterable[Photo]) -> list[str]:
+def photo_warnings(labels: Iterable[str], photos: Sequence[Photo]) -> list[str]:
+    """What is doubtful about the photos of a set, a line each."""
     same: defaultdict[str, list[Photo]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for photo in photos:
@@ -408,6 +465,10 @@ def photo_warnings(labels: Iterable[str], photos: Iterable[Photo]) -> list[str]:
         if len(own) > 1:
             names = ", ".join(photo.name for photo in twins)
             warnings.append(f"The same photo is in {len(own)} classes: {names}. It can belong to only one of them.")
+    unended = [photo.name for photo in photos if photo.lacks_end]
+    if unended:
+        some = ", ".join(unended[:3]) + (", ..." if len(unended) > 3 else "")
+        warnings.append(f"JPEGs that lack their end marker, used all the same: {len(unended)} ({some}).")
     for label in labels:
         if copies[label]:
             warnings.append(f"Class {label!r} contains exact copies of its own photos: {copies[label]}.")

@@ -31,7 +31,11 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from edgeretrain.data.colour_profile import to_srgb
+from edgeretrain.data.deep_samples import colour_to_8_bits, declared_bits, gray_to_8_bits, is_deep_colour
+from edgeretrain.data.jpeg_end import load_without_end
 from edgeretrain.data.jpeg_scale import can_be_scaled, scale_denominator
+from edgeretrain.data.photo_formats import DAMAGED, formats_for, why_not_identified
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 from edgeretrain.files.describe import open_failure, printable
 
@@ -50,11 +54,6 @@ MAX_PIXELS = 89_478_485
 """Width x height above which a photo is refused: Pillow's own limit, 1 GiB / 4 / 3 pixels."""
 
 _PLUGINS = (JpegImagePlugin, PngImagePlugin, WebPImagePlugin, GifImagePlugin, BmpImagePlugin, TiffImagePlugin)
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
-_UNKNOWN = "not a JPEG, PNG, WebP, GIF, BMP or TIFF file"
-_DAMAGED = "truncated or damaged file"
 _TOO_LARGE = f"more than {MAX_PIXELS:,} pixels"
 
 _UPRIGHT = {
@@ -96,7 +95,7 @@ class _Decoded:
 
 
 def load_pixels(photo: PhotoSource, size: int, fit: Fit = "squash") -> Pixels:
-    """Decode a photo, turn it upright, make it RGB, fit it into a square, resize it with antialiasing.
+    """Decode a photo, turn it upright, make it sRGB, fit it into a square, resize it with antialiasing.
 
     Safe to call from several threads; Pillow releases the GIL while it decodes and resizes.
 
@@ -161,7 +160,7 @@ def _read_at_one_scale(file: BinaryIO, name: str, sizes: Sequence[int], fit: Fit
     """Decode the photo once, for the first size and all others that are decoded at the same scale."""
     with _open(file, name) as opened:
         denominators = _denominators(opened, file, name, sizes)
-        decoded = _decode(opened, name, denominators[0])
+        decoded = _decode(opened, name, denominators[0], file)
     shared = [size for size, denominator in zip(sizes, denominators, strict=True) if denominator == denominators[0]]
     return _resized(decoded, shared, fit)
 
@@ -174,7 +173,7 @@ def _denominators(opened: Image.Image, file: BinaryIO, name: str, sizes: Sequenc
             if max(denominators) > 1 and can_be_scaled(file):
                 return denominators
         except OSError as error:
-            raise UnreadablePhoto(name, _DAMAGED) from error
+            raise UnreadablePhoto(name, DAMAGED) from error
     return [1] * len(sizes)
 
 
@@ -245,26 +244,30 @@ def _open(file: BinaryIO, name: str) -> Image.Image:
     """Read the header. The size is known afterwards, nothing is decoded."""
     _silence_pillow()
     try:
+        formats, reason = formats_for(file, name)
+        if reason is not None:
+            raise UnreadablePhoto(name, reason)
         file.seek(0)
-        head = file.read(12)
-        image = Image.open(file, formats=_FORMATS)
+        image = Image.open(file, formats=formats)
+    except UnreadablePhoto:
+        raise
     except Image.DecompressionBombError as error:
         raise UnreadablePhoto(name, _TOO_LARGE) from error
     except UnidentifiedImageError as error:
-        known = head.startswith(_MAGIC) or (head.startswith(b"RIFF") and head.endswith(b"WEBP"))
-        raise UnreadablePhoto(name, _DAMAGED if known else _UNKNOWN if head else "empty file") from error
+        raise UnreadablePhoto(name, why_not_identified(file)) from error
     except Exception as error:  # plugins raise a dozen types on damaged headers
-        raise UnreadablePhoto(name, _DAMAGED) from error
+        raise UnreadablePhoto(name, DAMAGED) from error
     if image.width * image.height > MAX_PIXELS:
         raise UnreadablePhoto(name, _TOO_LARGE)
     return image
 
 
-def _decode(image: Image.Image, name: str, denominator: int = 1) -> _Decoded:
+def _decode(image: Image.Image, name: str, denominator: int = 1, file: BinaryIO | None = None) -> _Decoded:
     """Decode a photo. Every decode passes here.
 
     Args:
         denominator: 1, or that of a scale at which a JPEG which is not yet decoded `can_be_scaled`.
+        file: that the photo is opened from. None: it is an image of the caller's, taken as it is.
     """
     _silence_pillow()
     width, height = image.size
@@ -275,9 +278,13 @@ def _decode(image: Image.Image, name: str, denominator: int = 1) -> _Decoded:
     if denominator > 1:
         _ask_for_scale(image, denominator)
     try:
-        image.load()
-        orientation = _orientation(image)
-        image = _to_rgb(image, name)
+        deep = file is not None and is_deep_colour(image)
+        declared = declared_bits(image) if deep or (file is not None and _is_deep_gray(image)) else None
+        image = _loaded(image, denominator, file)
+        if deep and file is not None:
+            image = colour_to_8_bits(image, file, declared)
+        orientation, profile = _orientation(image), image.info.get("icc_profile")
+        image = to_srgb(_to_rgb(image, name, declared), profile)
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
     except UnreadablePhoto:
@@ -285,7 +292,7 @@ def _decode(image: Image.Image, name: str, denominator: int = 1) -> _Decoded:
     except MemoryError as error:
         raise UnreadablePhoto(name, "not enough memory to decode it") from error
     except Exception as error:  # decoders raise a dozen types on damaged data
-        raise UnreadablePhoto(name, _DAMAGED) from error
+        raise UnreadablePhoto(name, DAMAGED) from error
     if denominator == 1:
         return _whole(image)
     left = -width % denominator if orientation in _RIGHT_COMES_FIRST else 0
@@ -293,6 +300,20 @@ def _decode(image: Image.Image, name: str, denominator: int = 1) -> _Decoded:
     if orientation in _LYING:
         left, top, width, height = top, left, height, width
     return _Decoded(image, denominator, (left, top, left + width, top + height))
+
+
+def _loaded(image: Image.Image, denominator: int, file: BinaryIO | None) -> Image.Image:
+    """The image with its pixels."""
+    try:
+        image.load()
+    except OSError:
+        if file is None or not isinstance(image, JpegImagePlugin.JpegImageFile):
+            raise
+        whole = load_without_end(file, denominator)
+        if whole is None:
+            raise
+        return whole
+    return image
 
 
 def _whole(image: Image.Image) -> _Decoded:
@@ -325,11 +346,20 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    """RGB, or L for gray; alpha on white."""
+def _is_deep_gray(image: Image.Image) -> bool:
+    # Older Pillows open a 16-bit gray PNG as I.
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+
+
+def _to_rgb(image: Image.Image, name: str, declared: int | None) -> Image.Image:
+    """RGB, or L for gray; alpha on white.
+
+    Args:
+        declared: see `declared_bits`.
+    """
     mode = image.mode
-    if mode.startswith("I;16") or (mode == "I" and image.format == "PNG"):  # older Pillows open a 16-bit gray PNG as I
-        return _from_16_bit(image)
+    if _is_deep_gray(image):
+        return gray_to_8_bits(image, declared)
     if mode in ("I", "F"):
         raise UnreadablePhoto(name, f"32-bit gray (mode {mode}), which has no known range; save it with 8 bits")
     if mode == "La":
@@ -347,16 +377,6 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
 
 def _palette_alpha(image: Image.Image) -> bool:
     return image.mode == "P" and image.palette is not None and image.palette.mode == "RGBA"
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    """The high byte, as Pillow itself does with 16-bit colour; the value that a PNG declares transparent is white."""
-    samples = np.asarray(image)
-    gray = (samples >> 8).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        gray[samples == transparent] = 255
-    return Image.fromarray(gray)
 
 
 def _from_array(photo: npt.NDArray[Any]) -> Image.Image:

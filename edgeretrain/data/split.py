@@ -32,8 +32,19 @@ class Split:
 
 
 def _group_name(photo: Photo | PhotoFile) -> str:
-    """The text that is hashed: the base name up to `_nohash_`, in NFC because Linux and macOS differ."""
-    return re.sub(r"_nohash_.*$", "", unicodedata.normalize("NFC", photo.name.rsplit("/", 1)[-1]))
+    """What the split hashes: the path below the class folder, its name without `_nohash_` and all after it.
+
+    In NFC, as Linux and macOS differ.
+    """
+    *folders, name = _whole_group_name(photo).split("/")
+    label = unicodedata.normalize("NFC", photo.label)
+    return "/".join([*(folders[folders.index(label) + 1 :] if label in folders else []), name])
+
+
+def _whole_group_name(photo: Photo | PhotoFile) -> str:
+    """The whole path, its name without `_nohash_` and all after it: photos of one such path belong together."""
+    folder, slash, name = unicodedata.normalize("NFC", photo.name).rpartition("/")
+    return folder + slash + re.sub(r"_nohash_.*$", "", name)
 
 
 def _percent(group_name: str) -> float:
@@ -73,7 +84,7 @@ def photo_families(photos: Iterable[Photo]) -> list[list[Photo]]:
 
     ordered = sorted(photos, key=lambda photo: (_group_name(photo), photo.name))
     for photo in ordered:
-        parent[top((photo.label, _group_name(photo)))] = top(("", photo.digest))  # no label is ""
+        parent[top((photo.label, _whole_group_name(photo)))] = top(("", photo.digest))  # no label is ""
     families: defaultdict[tuple[str, str], list[Photo]] = defaultdict(list)
     for photo in ordered:
         families[top(("", photo.digest))].append(photo)
@@ -102,7 +113,7 @@ def check_enough(
     to_fill = _subsets_to_fill(validation_percentage, testing_percentage)
     groups: defaultdict[str, set[str]] = defaultdict(set)
     for file in files:
-        groups[file.label].add(_group_name(file))
+        groups[file.label].add(_whole_group_name(file))
     for label in labels:
         _check_class(label, len(groups[label]), to_fill)
 
@@ -141,10 +152,12 @@ def split_photos(
 ) -> Split:
     """Split as retrain.py does, by the hash of a photo's base name, but so that every class is in every subset.
 
-    The hash depends neither on the parent folder nor on other photos, so renaming the folder or adding photos moves no
-    photo. Photos whose names agree up to `_nohash_`, and byte-identical ones, stay together; a group with several names
-    goes by the smallest. If a class has no photos in a subset, those nearest to the subset's percentages are moved
-    there; only this depends on the other photos, and it stops as soon as the class has enough of them.
+    The hash sees neither the class folder nor the other photos, so renaming the one or adding to the others moves no
+    photo; of folders below the class folder it sees the names: photos of one name in different folders are different
+    photos. Photos of a folder whose names agree up to `_nohash_`, and byte-identical ones, stay together; what joins
+    several names goes by the smallest. Where the hash leaves a class without photos in a subset, those nearest to the
+    subset's percentages are moved there; this alone depends on the other photos, and ends as soon as the class has
+    enough of them.
 
     Args:
         validation_percentage, testing_percentage: of the photos; 0 leaves a subset empty.

@@ -8,19 +8,42 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+from edgeretrain.data.photo_formats import RAW_EXTENSIONS
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.describe import printable
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+    | {".avif", ".heic", ".heif", ".hif"}
+)
 """Of photos, in lower case."""
+
+UNREAD_EXTENSIONS = RAW_EXTENSIONS | {".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".psd"}
+"""Of photos that cannot be read, in lower case: they are named with the reason."""
+
+NO_PHOTO_EXTENSIONS = frozenset(
+    {".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".htm", ".html", ".pdf"}
+    | {".ini", ".cfg", ".toml", ".db", ".log", ".py", ".ipynb", ".sh", ".bat", ".exe", ".lnk", ".url", ".svg"}
+    | {".doc", ".docx", ".xls", ".xlsx", ".npy", ".npz", ".pkl", ".mat", ".h5", ".tflite", ".zip", ".tar", ".rar"}
+    | {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mp3", ".wav", ".m4a", ".aae", ".xmp", ".thm"}
+)
+"""Of files that lie beside photos and are none, in lower case."""
+
+NO_PHOTO_NAMES = frozenset({"readme", "license", "licence", "notice", "makefile", "checksums", "sha256sums", "md5sums"})
+"""The same, of files without an extension."""
 
 LEFT_BEHIND = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
 """Folders created by archivers and network drives, in lower case."""
 
 
 def is_photo_name(path: PurePath) -> bool:
-    """Whether a file of this name is taken for a photo."""
-    return path.suffix.lower() in EXTENSIONS
+    """Whether a file of this name is taken for a photo, be it in a format that cannot be read."""
+    return path.suffix.lower() in EXTENSIONS or path.suffix.lower() in UNREAD_EXTENSIONS
+
+
+def is_no_photo_name(path: PurePath) -> bool:
+    """Whether a file of this name is known to be no photo. Any other file of a class folder is tried as one."""
+    return path.suffix.lower() in NO_PHOTO_EXTENSIONS or path.name.lower() in NO_PHOTO_NAMES
 
 
 def is_ignored_name(name: str) -> bool:
@@ -95,6 +118,16 @@ def list_folder(folder: Path) -> list[Path]:
             f"The folder {printable(folder)} cannot be read ({error.strerror}). Check the path."
         ) from error
     return [folder / name for name in names if not is_ignored_name(name)]
+
+
+def sub_folders(folder: Path) -> list[Path]:
+    """The folders in a folder that are not ignored, sorted by name; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not is_ignored_name(entry.name) and entry.is_dir())
+    except OSError:
+        return []
+    return [folder / name for name in names]
 
 
 def file_status(path: Path) -> os.stat_result | None:

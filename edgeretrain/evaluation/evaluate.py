@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from edgeretrain.classifier import read_own_package
+from edgeretrain.data.layout import Layout, open_photos
 from edgeretrain.data.photos import (
     Photo,
     PhotoFile,
     PhotoSet,
     Skipped,
     check_readable,
-    list_photos,
     sorted_photos,
     sorted_skipped,
 )
 from edgeretrain.data.pixels import Fit
-from edgeretrain.data.split import hashed_subset, split_photos
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluation.metrics import Evaluation, compute_metrics
 from edgeretrain.features.inference import (
@@ -131,6 +130,8 @@ def evaluate_folder(
     folder: Path,
     *,
     testing_only: tuple[float, float] | None = None,
+    layout: Layout = "auto",
+    notify: Callable[[str], None] = lambda note: None,
     strict: bool = False,
     workers: int | None = None,
     runtime: str | None = None,
@@ -138,8 +139,12 @@ def evaluate_folder(
 ) -> tuple[Evaluation, list[Skipped]]:
     """Evaluate a model written by edgeretrain on a folder of photos, one sub-folder per class.
 
+    Of a folder that is split already, only the test photos count.
+
     Args:
         testing_only: only the photos that a retrain with these validation and testing percentages holds out.
+        layout: whether its folders are classes or the parts of a split; see `open_photos`.
+        notify: called with what is to be known about the choice of photos.
         strict: a photo that cannot be read is an error.
 
     Returns:
@@ -149,7 +154,13 @@ def evaluate_folder(
         EdgeretrainError: the model or the folder cannot be used, or the folder has a class that the model lacks.
     """
     package = read_own_package(model)
-    listing = list_photos(folder)
+    source = open_photos(folder, layout=layout)
+    listing, own_test = source.folder, "testing" in source.given
+    for note in source.notes:
+        notify(note)
+    if own_test:
+        listing = source.part("testing")
+        notify(f"Evaluated on its {len(listing.files)} test photos only. Give one folder of them for others.")
     strangers = [label for label in listing.labels if label not in package.labels]
     if strangers:
         raise EdgeretrainError(
@@ -165,17 +176,17 @@ def evaluate_folder(
         runtime=loaded,
         progress=progress,
     )
-    if testing_only is None:
+    if testing_only is None or own_test:
         found = run(listing.files)
         check_readable(listing.labels, found.photos, found.skipped, strict)
         return compute_metrics(found.probabilities[0], found.photos, package.labels), list(found.skipped)
     validation, testing = testing_only
-    found = run(listing.files, wanted=lambda photo: hashed_subset(photo, validation, testing) == "testing")
+    found = run(listing.files, wanted=lambda photo: source.subset(photo, validation, testing) == "testing")
     check_readable(listing.labels, (*found.photos, *found.passed_over), found.skipped, strict)
     # A photo that cannot be decoded counts in the split, as nobody has tried to decode those that are not held out.
     photos = sorted_photos((*found.photos, *found.passed_over, *found.undecodable))
     photo_set = PhotoSet(listing.labels, photos, (), ())
-    held_out = split_photos(photo_set, validation_percentage=validation, testing_percentage=testing).testing
+    held_out = source.split(photo_set, validation, testing).testing
     scores = dict(zip(found.photos, found.probabilities[0], strict=True)) if found.photos else {}
     moved = [photo for photo in held_out if photo not in scores and photo not in found.undecodable]
     skipped = list(found.skipped)

@@ -179,7 +179,7 @@ def read_listing(path: Path) -> Listing:
         subsets: dict[str, Subset] = {name: subset for name, _, _, subset in listing["photos"]}
         "".join([*subsets, *labels]).encode()  # raises ValueError at what no file name holds
         for photo in photos:
-            sound = photo.name.startswith(f"{photo.label}/") and len(bytes.fromhex(photo.digest)) == 32
+            sound = f"/{photo.label}/" in f"/{photo.name}" and len(bytes.fromhex(photo.digest)) == 32
             if not sound or subsets[photo.name] not in SUBSETS:
                 raise ValueError(f"the entry of {photo.name} is invalid")
         makers = tuple(map(str, listing["makers"]))

@@ -7,6 +7,7 @@ from edgeretrain.backbone.source import BackboneSource, SourceCard, SourceOverri
 from edgeretrain.data.scaling import Scaling
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
+from edgeretrain.files.foreign import HEAD_BYTES, foreign_file
 from edgeretrain.importers.graph import CutGraph, cut_graph
 from edgeretrain.tflite.quiet import quiet
 from edgeretrain.tflite.tensorflow_types import GraphDef
@@ -94,6 +95,8 @@ def read_frozen_graph(path: Path) -> GraphDef:
     for start, what, advice in _OTHERS:
         if data.startswith(start):
             raise EdgeretrainError(f"{path}: is not a frozen graph but {what}. {advice}.")
+    if (found := foreign_file(data[:HEAD_BYTES])) is not None:
+        raise EdgeretrainError(f"{path}: is not a frozen graph but {found.what}. {found.advice}.")
     if data[4:8] == b"TFL3":
         raise EdgeretrainError(f"{path}: is not a frozen graph but a .tflite file. Name it .tflite.")
     return _parsed(data, path)

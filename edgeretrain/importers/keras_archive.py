@@ -10,6 +10,7 @@ from edgeretrain.backbone.keras_model import weights_in
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.archive import DAMAGED
 from edgeretrain.files.describe import first_line
+from edgeretrain.files.foreign import foreign_file
 from edgeretrain.importers.keras_2 import as_keras_3
 from edgeretrain.importers.keras_config import Config, code_in
 
@@ -108,6 +109,8 @@ def _checked(path: Path, text: str | bytes) -> Config:
 def _kind(start: bytes) -> str:
     if not start:
         return "it is empty"
+    if (found := foreign_file(start)) is not None:
+        return f"it is {found.what}. {found.advice}"
     if start.lstrip()[:1] == b"<":
         return "it is a web page"
     return "it is neither a zip archive nor an HDF5 file"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgeretrain.backbone import Backbone
-from edgeretrain.data.photos import find_photos, list_photos
+from edgeretrain.data.layout import Layout, open_photos
 from edgeretrain.data.pixel_store import pixel_store
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.features.extract import Extractor
@@ -49,7 +49,7 @@ from edgeretrain.sweep.folder import (
 from edgeretrain.sweep.retraining import PresetTrainer
 from edgeretrain.tflite.runtime import load_runtime
 from edgeretrain.threads import check_threads
-from edgeretrain.training.retrain import scan_photos
+from edgeretrain.training.retrain import check_sets, scan_photos
 from edgeretrain.training.run import photo_record
 from edgeretrain.version import __version__
 
@@ -72,6 +72,9 @@ def sweep(
     threads: int = 1,
     remeasure: bool = False,
     options: Options | None = None,
+    layout: Layout = "auto",
+    validation: str | os.PathLike[str] | None = None,
+    test: str | os.PathLike[str] | None = None,
     strict: bool = False,
     cache: str | os.PathLike[str] | None = None,
     runtime: str | None = None,
@@ -91,7 +94,7 @@ def sweep(
         device: `ssh://user@host`, where the models are measured in place of this machine.
         threads: of the interpreter when it is measured.
         remeasure: measure again what was measured in an earlier run.
-        options, strict, cache, runtime, workers: as of `retrain`.
+        options, layout, validation, test, strict, cache, runtime, workers: as of `retrain`.
 
     Returns:
         The sweep. `edgeretrain.to_json` makes plain JSON of it, as in `sweep.json`; docs/reference/report-json.md
@@ -112,9 +115,11 @@ def sweep(
     if not precisions:
         raise EdgeretrainError(f"No precision is given. Use {', '.join(PRECISIONS)} or all.")
     folder = Path(out)
-    check_apart(Path(photos), folder)
-    listing = list_photos(photos)
-    options.check_enough(listing.labels, listing.files)
+    for source_folder in (photos, validation, test):
+        if source_folder is not None:
+            check_apart(Path(source_folder), folder)
+    source = open_photos(photos, layout=layout, validation=validation, test=test)
+    check_sets(source, options)
     loaded = load_runtime(runtime)
     measure = _measurement(device, threads, runtime, progress) if latency else None
     check_sweep_folder(folder)
@@ -129,15 +134,19 @@ def sweep(
         if (report := finished_run(folder / preset, needed, options=options, runtime=str(loaded))) is not None
     }
     if reports:
-        digest = find_photos(photos, strict=strict, progress=progress).digest
-        reports = {preset: report for preset, report in reports.items() if report.photos.digest == digest}
+        digest, labels = source.read(strict=strict, progress=progress).digest, source.folder.labels
+        reports = {
+            preset: report
+            for preset, report in reports.items()
+            if (report.photos.digest, report.photos.labels) == (digest, labels)
+        }
     photos_used = next((report.photos for report in reports.values()), None)
     unfinished = {preset: needed for preset, needed in backbones.items() if preset not in reports}
     if unfinished or photos_used is None:
         extractor = Extractor(options.fit, Path(cache) if cache else cache_folder(), loaded, workers, progress)
         with pixel_store(folder) as store:
             columns = [backbone for needed in unfinished.values() for backbone in needed]
-            scan = scan_photos(listing, columns, extractor, options, store=store, strict=strict, tolerant=True)
+            scan = scan_photos(source, columns, extractor, options, store=store, strict=strict, tolerant=True)
             photos_used = photo_record(scan.dataset, scan.digest)
             trainer = PresetTrainer(folder, precisions, scan, options, replace(extractor, progress=silent), store)
             for preset, outcome in trainer.train_all(unfinished, progress).items():

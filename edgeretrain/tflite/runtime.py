@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeretrain.errors import EdgeretrainError
+from edgeretrain.files.foreign import HEAD_BYTES, foreign_file
 from edgeretrain.tflite.quantized import Array, Quantization
 from edgeretrain.tflite.quiet import suppress_banner
 from edgeretrain.threads import check_threads
@@ -315,8 +316,10 @@ def check_is_tflite(path: Path) -> None:
     """Raise EdgeretrainError unless the file is there and starts like a TFLite flatbuffer (identifier `TFL3`)."""
     try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(HEAD_BYTES)
     except OSError as error:
         raise EdgeretrainError(f"{path}: cannot be read ({error.strerror}). Give a .tflite file.") from None
     if start[4:8] != b"TFL3":
+        if (found := foreign_file(start)) is not None:
+            raise EdgeretrainError(f"{path}: this is not a TFLite model but {found.what}. {found.advice}.")
         raise EdgeretrainError(f"{path}: this is not a TFLite model. Give a .tflite file.")

@@ -127,7 +127,7 @@ def _options(plain: dict[str, object], path: Path) -> Options:
         options = None
     if options is not None and plain.items() <= to_json(options).items():  # else there is one more than we know
         held_out = options.validation_percentage, options.testing_percentage
-        if min(held_out) > 0 and sum(held_out) < 100:
+        if min(held_out) >= 0 and sum(held_out) < 100:
             return options
     raise EdgeretrainError(
         f"{path}: holds options that this version of edgeretrain does not know. Use the version that wrote it, or "

@@ -9,7 +9,8 @@ from pathlib import Path
 from edgeretrain.backbone import Backbone, backbone_name, find_backbones
 from edgeretrain.backbone.presets import DEFAULT_PRESET
 from edgeretrain.data.dataset import Dataset
-from edgeretrain.data.photos import Photo, PhotoFolder, PhotoSet, list_photos, sorted_photos
+from edgeretrain.data.layout import Layout, PhotoSource, open_photos
+from edgeretrain.data.photos import Photo, PhotoSet, sorted_photos
 from edgeretrain.data.pixel_store import PixelStore, pixel_store
 from edgeretrain.data.pixels import Pixels
 from edgeretrain.errors import EdgeretrainError
@@ -42,6 +43,9 @@ def retrain(
     backbone: str | os.PathLike[str] | None = None,
     options: Options | None = None,
     fine_tune: FineTuning | None = None,
+    layout: Layout = "auto",
+    validation: str | os.PathLike[str] | None = None,
+    test: str | os.PathLike[str] | None = None,
     strict: bool = False,
     keep_bottlenecks: bool = True,
     cache: str | os.PathLike[str] | None = None,
@@ -50,6 +54,8 @@ def retrain(
     progress: Progress = silent,
 ) -> Report:
     """Retrain a classifier on a folder of photos, one sub-folder per class, and prove it on held-out photos.
+
+    A folder that is split already, into train, valid and test or two of them, is used as it is split.
 
     Writes `model.<precision>.tflite` and `bottlenecks.<precision>.npz` for each precision, `labels.txt`, `report.json`
     and `report.html` to the folder `out`: all of it or nothing. The same photos, options and versions give the same
@@ -63,6 +69,8 @@ def retrain(
         backbone: a .tflite feature extractor of your own in place of a preset's; one precision only.
         fine_tune: let the backbone learn from the photos, too; needs TensorFlow. What a frozen backbone gives
             is computed as well and reported beside it. A run that was stopped goes on after its last finished epoch.
+        layout: whether the folders in `photos` are classes or the parts of a split; see `open_photos`.
+        validation, test: folders of photos, one sub-folder per class, for these sets alone; none is cut off then.
         strict: refuse to go on when a photo cannot be read.
         keep_bottlenecks: write them, so that `teach` can add classes later without these photos.
         cache: folder for bottlenecks; default `EDGERETRAIN_CACHE` or the platform's cache folder.
@@ -80,24 +88,22 @@ def retrain(
     precisions = _in_table_order(precisions)
     if backbone is not None and len(precisions) > 1:
         raise EdgeretrainError(f"{backbone} is one file of one precision. Give one --precision with --backbone.")
-    if min(options.validation_percentage, options.testing_percentage) <= 0:
-        raise EdgeretrainError(
-            "Validation and testing percentages must be above 0: the one chooses the head, the other proves it."
-        )
     name = None if backbone else backbone_name(preset)
     own = Path(backbone) if backbone else None
     check_bottleneck(bottleneck, options, fine_tune is not None)
     if fine_tune:
         check_tunable(own, precisions, fine_tune, options)
-    check_apart(Path(photos), Path(out))
+    for source_folder in (photos, validation, test):
+        if source_folder is not None:
+            check_apart(Path(source_folder), Path(out))
     loaded = load_runtime(runtime)
     with (
         new_run_folder(Path(out)) as folder,
         pixel_store(folder) as store,
         temporary_folder(folder / ".variants") as variants,
     ):
-        listing = list_photos(photos)
-        options.check_enough(listing.labels, listing.files)  # before any work
+        source = open_photos(photos, layout=layout, validation=validation, test=test)
+        check_sets(source, options)  # before any work
         # What is tuned is the float32 backbone, whichever precisions are asked for.
         wanted = _in_table_order([*precisions, "float32"]) if fine_tune else precisions
         found = find_backbones(preset, wanted, backbone=own, progress=progress)
@@ -107,7 +113,7 @@ def retrain(
         teachers = learner.distilled if learner else ()
         bottlenecks = Bottlenecks.prepare(bottleneck, backbones, variants)
         scan = scan_photos(
-            listing, bottlenecks.extracted, extractor, options, store=store, teachers=teachers, strict=strict
+            source, bottlenecks.extracted, extractor, options, store=store, teachers=teachers, strict=strict
         )
         if bottleneck == "auto":
             bottlenecks = bottlenecks.choose(scan.dataset, extractor, options, variants)
@@ -131,6 +137,21 @@ def retrain(
     if tuner is not None:
         tuner.forget()
     return report
+
+
+def check_sets(source: PhotoSource, options: Options) -> None:
+    """Refuse photos of which no validation or test set, or too small a one, can be made. Opens no photo.
+
+    Raises:
+        EdgeretrainError: a percentage is 0 and that set is not given; see `check_enough`.
+    """
+    for part, percentage in (("validation", options.validation_percentage), ("testing", options.testing_percentage)):
+        if percentage <= 0 and part not in source.given:
+            raise EdgeretrainError(
+                "Validation and testing percentages must be above 0: the one chooses the head, the other proves it. "
+                "0 is for photos of your own: --validation FOLDER, --test FOLDER, or folders called valid and test."
+            )
+    source.check_enough(options.validation_percentage, options.testing_percentage)
 
 
 def _in_table_order(precisions: Sequence[Precision]) -> list[Precision]:
@@ -157,7 +178,7 @@ class Scan:
 
 
 def scan_photos(
-    listing: PhotoFolder,
+    source: PhotoSource,
     backbones: Sequence[Backbone],
     extractor: Extractor,
     options: Options,
@@ -186,8 +207,9 @@ def scan_photos(
     learnt_only -= {Column(backbone) for backbone in backbones}
 
     def tested(photo: Photo) -> bool:
-        return options.hashed_subset(photo) == "testing"
+        return source.subset(photo, options.validation_percentage, options.testing_percentage) == "testing"
 
+    listing = source.folder
     extraction = extractor.extract(
         listing.files,
         list(dict.fromkeys([*everything, *(Column(teacher) for teacher in teachers)])),
@@ -197,8 +219,9 @@ def scan_photos(
         tolerant=tolerant,
     )
     found = PhotoSet(listing.labels, sorted_photos((*extraction.photos, *extraction.undecodable)), (), ())
-    photo_set = listing.photo_set(extraction.photos, extraction.skipped, strict=strict)
-    return Scan(Dataset(photo_set, options.split(photo_set)), found.digest, extraction.failures)
+    photo_set = source.with_notes(listing.photo_set(extraction.photos, extraction.skipped, strict=strict))
+    split = source.split(photo_set, options.validation_percentage, options.testing_percentage)
+    return Scan(Dataset(photo_set, split), found.digest, extraction.failures)
 
 
 def train_and_evaluate(

@@ -56,8 +56,15 @@ def test_an_empty_class(retrain: Refused, photos: Path) -> None:
 
 def test_a_class_of_other_files(retrain: Refused, photos: Path) -> None:
     (photos / "sand").mkdir()
-    (photos / "sand" / "raw.heic").write_bytes(b"heic")
-    retrain(photos, says=("'sand'", "1 .heic", "save them as JPEG"))
+    (photos / "sand" / "notes.txt").write_bytes(b"no photo")
+    retrain(photos, says=("'sand'", "no photos, only other files (1 .txt)", "Add photos"))
+
+
+def test_a_class_in_a_format_that_is_not_read(retrain: Refused, photos: Path) -> None:
+    (photos / "sand").mkdir()
+    for number in range(5):
+        (photos / "sand" / f"{number}.jxl").write_bytes(b"\xff\x0a" + bytes([number]))
+    retrain(photos, says=("'sand'", "all 5 were skipped", "JPEG XL photo. Save it as JPEG"))
 
 
 def test_too_few_photos_for_the_split(retrain: Refused, tmp_path: Path) -> None:

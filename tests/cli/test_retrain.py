@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +130,23 @@ def test_inner_layers_as_asked_for(cli: Run, photo_folder: Path, tmp_path: Path)
     assert inspected["card"]["backbone"] == report["models"][0]["backbone"]
     told = cli("evaluate", tmp_path / "run" / "model.int8.tflite", photo_folder, "--json").succeeds()
     assert json.loads(told.out)["photos"] == 12
+
+
+def test_a_folder_that_is_split_already(cli: Run, photo_folder: Path, tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        shutil.copytree(photo_folder, tmp_path / "split" / part)
+    for number, photo in enumerate(sorted((tmp_path / "split" / "test").rglob("*.png"))):
+        if number % 3:
+            photo.unlink()
+    out = cli("retrain", tmp_path / "split", "-o", tmp_path / "run", "-p", "int8", "--quiet").succeeds().out
+    assert "The photos are split already, and used so: train/ (12), test/ (4). The" in " ".join(out.split())
+    assert "Test photos that are also among the training photos: 4" in " ".join(out.split())
+    ended = cli("evaluate", tmp_path / "run" / "model.int8.tflite", tmp_path / "split").succeeds()
+    assert ended.out.startswith("4 photos: top-1 ")
+    assert "Evaluated on its 4 test photos only." in ended.out
+    options = ("--layout", "classes", "-o", tmp_path / "other", "-p", "int8", "--quiet")
+    cli("retrain", tmp_path / "split", *options).succeeds()
+    assert (tmp_path / "other" / "labels.txt").read_text().split() == ["test", "train"]
+    own = ("--test", tmp_path / "split" / "test", "--testing-percentage", "0")
+    out = cli("retrain", photo_folder, *own, "-o", tmp_path / "own", "-p", "int8", "--quiet").succeeds().out
+    assert "Tested on 4 photos" in out

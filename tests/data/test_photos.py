@@ -64,15 +64,13 @@ def test_users_mess(garden: Path) -> None:
         "rose/._r00.jpg",
         "rose/__MACOSX/a.jpg",
         "rose/@eaDir/a.jpg",
-        "rose/Thumbs.db",
-        "rose/desktop.ini",
-        "rose/notes.txt",
-        "rose/jpg",
         "__MACOSX/rose/a.jpg",
         ".git/a.jpg",
         "README.txt",
     ):
         put(garden / ignored, jpeg(300))
+    for other in ("rose/Thumbs.db", "rose/desktop.ini", "rose/notes.txt", "tulip/README", "tulip/notes.txt"):
+        put(garden / other, b"no photo")
     found = find_photos(garden)
     assert found.labels == ("rose", "tulip")
     assert set(names(found)) - {f"{c}/{c[0]}{n:02d}.jpg" for c in ("rose", "tulip") for n in range(25)} == {
@@ -83,6 +81,7 @@ def test_users_mess(garden: Path) -> None:
     }
     assert {photo.label for photo in found.photos if photo.name.startswith("rose/")} == {"rose"}
     assert not found.skipped
+    assert found.warnings == ("Files that are no photos, not used: 5 (2 .txt, 1 .db, 1 .ini, 1 readme).",)
 
 
 def test_labels_are_the_folder_names_exactly(garden: Path) -> None:
@@ -143,12 +142,12 @@ def test_unreadable_photos_are_skipped_with_a_reason(garden: Path) -> None:
     found = find_photos(garden)
     assert found.skipped == (
         Skipped("rose/empty.jpg", "empty file"),
-        Skipped("rose/page.png", "not a JPEG, PNG, WebP, GIF, BMP or TIFF file"),
+        Skipped("rose/page.png", "a web page, not a photo. Download the file itself"),
         Skipped("tulip/head.jpg", "truncated or damaged file"),
     )
     assert len(found.photos) == 50
     message = refusal(garden, strict=True)
-    assert message.startswith("3 photos are unreadable (rose/empty.jpg: empty file; rose/page.png: not a")
+    assert message.startswith("3 photos are unreadable (rose/empty.jpg: empty file; rose/page.png: a web")
 
 
 def test_strict_names_the_first_few_only(garden: Path) -> None:
@@ -234,12 +233,12 @@ def test_one_class_and_a_folder_too_high(garden: Path) -> None:
 
 def test_class_folders_without_photos(garden: Path) -> None:
     (garden / "lily").mkdir()
-    put(garden / "moss" / "a.HEIC", b"x")
-    put(garden / "moss" / "b.heic", b"x")
+    put(garden / "moss" / "a.TXT", b"x")
+    put(garden / "moss" / "b.txt", b"x")
     put(garden / "moss" / "readme", b"x")
     message = refusal(garden)
     assert "The class folder 'lily' is empty." in message
-    assert "The class folder 'moss' has no JPEG" in message and "(2 .heic, 1 readme); save them as JPEG." in message
+    assert "The class folder 'moss' has no photos, only other files (2 .txt, 1 readme)." in message
 
 
 def test_class_without_readable_photos(garden: Path) -> None:

@@ -46,11 +46,14 @@ def test_golden(entry: dict) -> None:
     pixels = load_pixels(GOLDEN / entry["input"], entry["size"], entry["fit"])
     assert pixels.shape == (entry["size"], entry["size"], 3)
     assert pixels.dtype == np.uint8
-    assert pixels.tobytes() == expected
+    if entry["kind"] == "profile":  # versions of Little CMS may round otherwise
+        assert np.abs(pixels.reshape(-1).astype(int) - np.frombuffer(expected, np.uint8)).max() <= 1
+    else:
+        assert pixels.tobytes() == expected
     # The decoder is not part of docs/pixels.md: of a JPEG, what was decoded from it lies beside it.
     rgb, orientation = golden_rgb((GOLDEN / entry.get("decoded", entry["input"])).read_bytes())
     whole, s = None, 1
-    if entry["kind"] == "jpeg":
+    if entry["kind"] in ("jpeg", "profile"):
         whole, s = (entry["width"], entry["height"]), entry["denominator"]
     assert reference(rgb, entry["size"], entry["fit"], orientation, whole, s).tobytes() == expected
 
@@ -301,11 +304,11 @@ def test_truncated_anywhere(image_format: str) -> None:
 
 def test_empty_and_foreign_files(tmp_path: Path) -> None:
     assert reason(b"") == "empty file"
-    foreign = "not a JPEG, PNG, WebP, GIF, BMP or TIFF file"
-    for data in (b"x", b"<html>404</html>", b"\0" * 4096, b"%PDF-1.4 ...", b"\0\0\0\x18ftypheic" * 9):
-        assert reason(data) == foreign
+    for data in (b"x", b"\0" * 4096, b"text"):
+        assert reason(data) == "not a JPEG, PNG, WebP, GIF, BMP or TIFF file"
     path = tmp_path / "page.jpg"
     path.write_bytes(b"<html>")
+    foreign = "a web page, not a photo. Download the file itself"
     with pytest.raises(UnreadablePhoto, match=foreign) as caught:
         load_pixels(path, 8)
     assert caught.value.name == str(path)

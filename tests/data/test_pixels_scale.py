@@ -70,9 +70,9 @@ class Decodes:
         self._decode = pixels._decode
         monkeypatch.setattr(pixels, "_decode", self)
 
-    def __call__(self, image: Image.Image, name: str, denominator: int = 1) -> Image.Image:
+    def __call__(self, image: Image.Image, name: str, denominator: int = 1, *more: Any) -> Image.Image:
         self.denominators.append(denominator)
-        return self._decode(image, name, denominator)
+        return self._decode(image, name, denominator, *more)
 
 
 @pytest.fixture

@@ -228,3 +228,12 @@ def test_the_guarantee_moves_no_settled_photo() -> None:
     shared = {f"b/{base}": photo.digest for base, photo in zip(training[:2], photo_set.photos, strict=False)}
     with pytest.raises(EdgeretrainError, match="Class 'b' gets no photos for"):
         split_photos(made_up(many("x", 40), training[:3], twins=shared), pinned=before)  # type: ignore[arg-type]
+
+
+def test_photos_of_one_name_in_different_folders_are_different_photos() -> None:
+    frames = [f"clip{clip:02d}/frame_{number}.jpg" for clip in range(60) for number in range(5)]
+    split = split_photos(made_up(frames, many("y", 200)))
+    shares = Counter(subset for name, subset in split.subsets.items() if name.startswith("a/"))
+    assert 15 < shares["validation"] < 50 and 15 < shares["testing"] < 50
+    where = split_photos(made_up(["c/x_nohash_1.jpg", "c/x_nohash_2.jpg", *many("x", 90)], many("y", 90))).subsets
+    assert where["a/c/x_nohash_1.jpg"] == where["a/c/x_nohash_2.jpg"]

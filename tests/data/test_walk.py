@@ -23,8 +23,9 @@ SIDE = 8
 def tree(tmp_path: Path) -> Path:
     """One photo that counts, and four files that do not."""
     folder = tmp_path / "tree"
-    for name in ("c.jpg", ".thumbs/a.jpg", "@eaDir/b.jpg", ".hidden.jpg", "raw.heic"):
+    for name in ("c.jpg", ".thumbs/a.jpg", "@eaDir/b.jpg", ".hidden.jpg"):
         put(folder / name, encoded(texture("dots", 1)))
+    put(folder / "notes.txt", b"no photo")
     return folder
 
 
@@ -57,7 +58,7 @@ def test_classify(tree: Path) -> None:
 
 def test_watched_folder(tree: Path) -> None:
     watched = WatchedFolder(tree, lambda photo: photo.name, scan_seconds=0.01)
-    for name in (".thumbs/a.jpg", "@eaDir/b.jpg", ".hidden.jpg", "raw.heic"):
+    for name in (".thumbs/a.jpg", "@eaDir/b.jpg", ".hidden.jpg", "notes.txt"):
         put(tree / name, encoded(texture("dots", 3)))
     put(tree / "new" / "z.jpg", encoded(texture("dots", 3)))
     put(tree / "c.jpg", encoded(texture("dots", 4), "PNG"))

@@ -4,15 +4,19 @@ import hashlib
 import io
 import json
 import struct
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from edgeretrain.data.pixels import Fit, load_pixels
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+from support.icc import ADOBE_RGB, DISPLAY_P3, rgb_profile  # noqa: E402
+
 SEED = 20240229
 
 # name, kind, width, height, [(size, fit), ...]
@@ -36,6 +40,12 @@ JPEGS: list[tuple[str, int, int, int, int, str, dict[int, list[tuple[int, Fit]]]
     ("eighth.jpg", 301, 377, 3, 1, "4:2:0", {4: [(24, "crop")], 8: [(19, "crop"), (1, "squash")]}),
     ("turned.jpg", 246, 185, 3, 6, "4:4:4", {4: [(20, "squash"), (20, "crop")], 8: [(12, "squash"), (12, "crop")]}),
     ("gray.jpg", 193, 257, 1, 1, "4:4:4", {2: [(48, "squash"), (25, "crop")], 4: [(24, "crop")], 8: [(12, "squash")]}),
+]
+
+# name, width, height, profile, {denominator: [(size, fit), ...]}: JPEGs with a colour profile.
+PROFILES: list[tuple[str, int, int, bytes, dict[int, list[tuple[int, Fit]]]]] = [
+    ("display-p3.jpg", 101, 67, rgb_profile(DISPLAY_P3), {1: [(20, "squash"), (20, "crop")], 4: [(8, "squash")]}),
+    ("adobe-rgb.jpg", 67, 101, rgb_profile(ADOBE_RGB, (2.19921875,)), {1: [(20, "squash")], 2: [(12, "crop")]}),
 ]
 
 # width, height, size, denominator: when a JPEG is decoded at which scale. Written down by hand, for every language.
@@ -122,19 +132,24 @@ def soft(width: int, height: int, channels: int) -> np.ndarray:
     return photo.astype(np.uint8)
 
 
-def jpeg(pixels: np.ndarray, orientation: int, subsampling: str) -> bytes:
+def jpeg(pixels: np.ndarray, orientation: int, subsampling: str, profile: bytes | None = None) -> bytes:
     tag = Image.Exif()
     tag[0x0112] = orientation
     file = io.BytesIO()
     image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
-    image.save(file, "JPEG", quality=60, subsampling=subsampling, exif=tag.tobytes() if orientation != 1 else b"")
+    exif = tag.tobytes() if orientation != 1 else b""
+    image.save(file, "JPEG", quality=60, subsampling=subsampling, exif=exif, icc_profile=profile)
     return file.getvalue()
 
 
 def decoded_at(data: bytes, denominator: int, orientation: int) -> bytes:
-    """What Pillow decodes at this scale, not yet upright, as a PNG: for those who have no libjpeg."""
+    """What Pillow decodes at this scale, in sRGB, not yet upright, as a PNG: for those who have no libjpeg."""
     with Image.open(io.BytesIO(data)) as image:
         image.draft(None, (image.width // denominator, image.height // denominator))
+        if profile := image.info.get("icc_profile"):
+            source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+            image = ImageCms.buildTransform(source, srgb, "RGB", "RGB", renderingIntent=intent).apply(image)
         pixels = np.array(image)
     extra = [exif(orientation)] if orientation != 1 else []
     return png(pixels, colour=2, extra=extra) if pixels.ndim == 3 else png(pixels[..., None], colour=0, extra=extra)
@@ -185,14 +200,20 @@ def make(folder: Path) -> None:
         (folder / name).write_bytes(data)
         for size, fit in wanted:
             add(name, kind, data, size, fit)
-    for name, width, height, channels, orientation, subsampling, scales in JPEGS:
-        data = jpeg(soft(width, height, channels), orientation, subsampling)
+    jpegs = [
+        (name, "jpeg", width, height, orientation, jpeg(soft(width, height, channels), orientation, sampling), scales)
+        for name, width, height, channels, orientation, sampling, scales in JPEGS
+    ] + [
+        (name, "profile", width, height, 1, jpeg(soft(width, height, 3), 1, "4:4:4", profile), scales)
+        for name, width, height, profile, scales in PROFILES
+    ]
+    for name, kind, width, height, orientation, data, scales in jpegs:
         (folder / name).write_bytes(data)
         for denominator, wanted in scales.items():
             decoded = f"{name}.{denominator}.png"
             (folder / decoded).write_bytes(decoded_at(data, denominator, orientation))
             for size, fit in wanted:
-                entry = add(name, "jpeg", data, size, fit)
+                entry = add(name, kind, data, size, fit)
                 entry.update(width=width, height=height, denominator=denominator, decoded=decoded)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     rows = [("width", "height", "size", "denominator"), *SCALES]
