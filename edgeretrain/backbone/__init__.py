@@ -1,4 +1,4 @@
-"""Where backbones come from: `store` finds them, `build` makes them, from a preset's `weights` or from `sources`."""
+"""Where backbones come from: `store` finds them, `build` makes them from Keras' `weights` or an imported `Source`."""
 
 from edgeretrain.backbone.artifact import Backbone, DamagedBackbone
 from edgeretrain.backbone.store import (

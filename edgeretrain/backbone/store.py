@@ -1,7 +1,7 @@
 """Where a backbone is found: the user's own file, bundled, cached, or built from weights.
 
-In the cache there are also backbones under names of the user's own, made from other sources (`sources/`). They are
-found by their name like a preset's.
+In the cache there are also backbones under names of the user's own, made from other networks (`importers/`). They are
+found by their name, as presets are.
 """
 
 import contextlib
