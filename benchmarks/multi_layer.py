@@ -50,6 +50,7 @@ from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.runtime import Network
 from edgeretrain.threads import available_cores
+from edgeretrain.training.bottlenecks import FEWEST_PHOTOS
 
 DEFAULT = ("mobilenet_v2_100_224", "mobilenet_v1_100_224", "mobilenet_v2_035_128")
 MEASURED: tuple[Precision, ...] = ("float32", "int8")
@@ -190,7 +191,8 @@ def run(task: Task) -> Outcome:
         probabilities = head.probabilities(values[testing])
         right.append(probabilities.argmax(axis=1) == expected)
         losses.append(-np.log(np.maximum(probabilities[np.arange(len(testing)), expected], 1e-7)))
-    chosen = choose_narrowest(judged)
+    few_photos = len(learnt) < FEWEST_PHOTOS * task.classes
+    chosen = 0 if few_photos else choose_narrowest(judged)
     right.append(right[chosen])
     losses.append(losses[chosen])
     return Outcome(testing, np.array(right, np.float64), np.array(losses, np.float64), chosen)
