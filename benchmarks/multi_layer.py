@@ -1,7 +1,7 @@
 """What the averages of inner layers bring, and whether the choice by the photos is right: tables in multi_layer.md.
 
-    EDGERETRAIN_PHOTOS=... python benchmarks/multi_layer.py [PRESET ...] [--folds 5] [--repeats 2]
-    EDGERETRAIN_PHOTOS=... python benchmarks/multi_layer.py --few [PRESET ...]
+    EDGERETRAIN_PHOTOS=... python benchmarks/multi_layer.py [PRESET ...] [--precision int8] [--folds 5] [--repeats 2]
+    EDGERETRAIN_PHOTOS=... python benchmarks/multi_layer.py --few [PRESET ...] [--precision int8]
     EDGERETRAIN_PHOTOS=... python benchmarks/multi_layer.py --int8-heads [PRESET ...]
     python benchmarks/multi_layer.py --files [PRESET ...]
 
@@ -50,6 +50,7 @@ from edgeretrain.precision import PRECISIONS, Precision
 from edgeretrain.tflite.classifier_file import write_classifier
 from edgeretrain.tflite.runtime import Network
 from edgeretrain.threads import available_cores
+from edgeretrain.training.bottlenecks import FEWEST_PHOTOS
 
 DEFAULT = ("mobilenet_v2_100_224", "mobilenet_v1_100_224", "mobilenet_v2_035_128")
 MEASURED: tuple[Precision, ...] = ("float32", "int8")
@@ -85,6 +86,7 @@ class Outcome:
 def main() -> None:
     parser = argument_parser("Compare bottlenecks with and without inner layers.")
     parser.add_argument("presets", nargs="*", default=list(DEFAULT))
+    parser.add_argument("--precision", action="append", choices=PRECISIONS, help="default float32 and int8")
     parser.add_argument("--few", action="store_true", help="learn from few photos a class")
     parser.add_argument("--int8-heads", action="store_true", help="two ways to round a head")
     parser.add_argument("--files", action="store_true", help="size and latency of the files")
@@ -107,7 +109,7 @@ def compare(options: argparse.Namespace) -> None:
     header += ["log loss: features", "last stage", "multi", "auto", "auto took features / last stage / multi"]
     print(table(header, []), flush=True)
     for preset in options.presets:
-        for precision in MEASURED:
+        for precision in options.precision or MEASURED:
             for name, photo_set, labels in photo_sets(options.photos):
                 values, variant = bottlenecks(preset, precision, photo_set)
                 tasks = [
@@ -136,7 +138,7 @@ def few(options: argparse.Namespace) -> None:
     header = ["preset", "precision", "photos", "a class", "features", "last stage", "multi", "auto"]
     print(table([*header, "auto took features / last stage / multi"], []), flush=True)
     for preset in options.presets:
-        for precision in MEASURED:
+        for precision in options.precision or MEASURED:
             for name, photo_set, labels in photo_sets(options.photos):
                 values, variant = bottlenecks(preset, precision, photo_set)
                 smallest = int(np.bincount(labels).min())
@@ -189,7 +191,8 @@ def run(task: Task) -> Outcome:
         probabilities = head.probabilities(values[testing])
         right.append(probabilities.argmax(axis=1) == expected)
         losses.append(-np.log(np.maximum(probabilities[np.arange(len(testing)), expected], 1e-7)))
-    chosen = choose_narrowest(judged)
+    few_photos = len(learnt) < FEWEST_PHOTOS * task.classes
+    chosen = 0 if few_photos else choose_narrowest(judged)
     right.append(right[chosen])
     losses.append(losses[chosen])
     return Outcome(testing, np.array(right, np.float64), np.array(losses, np.float64), chosen)
@@ -262,7 +265,7 @@ def _added(parts: Sequence[npt.NDArray[np.float64]], learnt: Rows) -> npt.NDArra
 def _rounded(values: npt.NDArray[np.float64], learnt: Rows) -> npt.NDArray[np.float64]:
     low, high = min(0.0, float(values[learnt].min())), max(0.0, float(values[learnt].max()))
     scale = (high - low) / 255
-    return np.clip(np.rint(values / scale), round(low / scale), round(high / scale)) * scale
+    return np.asarray(np.clip(np.rint(values / scale), round(low / scale), round(high / scale)) * scale)
 
 
 def files(presets: Sequence[str], classes: int = 5, rounds: int = 200) -> None:

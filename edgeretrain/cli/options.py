@@ -35,7 +35,7 @@ InnerBottleneckOption = Annotated[
     typer.Option(
         "--bottleneck",
         help="What the head learns from. features: the output of the backbone; multi: that and the averages of inner "
-        "layers, which often makes 2 to 6 points; auto: what does better on these photos; logits: the 1000 ImageNet "
+        "layers; auto: which of the two does better on these photos, by cross-validation; logits: the 1000 ImageNet "
         "class scores of a MobileNet V1 preset, as in TensorFlow for Poets.",
     ),
 ]

@@ -33,6 +33,10 @@ def render_bottlenecks(report: Report) -> RenderableType | None:
             )
     if not note:
         return None
+    if all(choice is None or len(choice.candidates) == 1 for _, choice in choices):
+        return Group(
+            Text(), table, Text(f"{note} So few photos cannot choose: averages of inner layers were not tried.")
+        )
     note += (
         " The first features are the backbone's own output, the others averages of inner layers. Taken is the fewest "
         "features whose log loss is at most a standard error above the best."

@@ -34,6 +34,9 @@ Bottleneck = Literal["features", "multi", "auto"]
 MOST_PHOTOS = 2000
 """The choice is made on so many photos at most: with more, the folds cost minutes and say the same."""
 
+FEWEST_PHOTOS = 10
+"""Of a class, on average: with fewer, the folds cannot tell, and more features mostly do harm (benchmarks)."""
+
 
 def check_bottleneck(kind: Bottleneck, options: Options, fine_tune: bool) -> None:
     """Refuse what does not go together with inner layers, before any work.
@@ -111,7 +114,8 @@ class Bottlenecks:
     def choose(self, dataset: Dataset, extractor: Extractor, options: Options, folder: Path) -> "Bottlenecks":
         """For each backbone the bottleneck that does best on the photos for training and validation.
 
-        By K-fold log loss; of two that a standard error cannot tell apart, the shorter one.
+        By K-fold log loss; of two that a standard error cannot tell apart, the shorter one. With fewer than
+        `FEWEST_PHOTOS` a class only the backbone's own is tried.
         """
         photos = _some(dataset.split.training + dataset.split.validation)
         workers = max(1, min(extractor.workers or available_cores(), len(self.backbones)))
@@ -152,12 +156,13 @@ class Bottlenecks:
 def _choose(
     variant: Variant, labels: Sequence[str], photos: Sequence[Photo], extractor: Extractor, options: Options
 ) -> BottleneckChoice:
+    lengths = variant.lengths if len(photos) >= FEWEST_PHOTOS * len(labels) else variant.lengths[:1]
     judged = cross_validate(
         extractor.features(photos, Column(variant.backbone)),
         label_indices(labels, photos),
         deal_folds(photos),
         len(labels),
-        lengths=variant.lengths,
+        lengths=lengths,
         class_weight=options.class_weight,
     )
     best = min(judged, key=lambda one: one.log_loss)
@@ -175,7 +180,7 @@ def _choose(
                 above_best=above.mean,
                 standard_error=0.0 if one is best else above.standard_error,
             )
-            for length, one, above in zip(variant.lengths, judged, differences, strict=True)
+            for length, one, above in zip(lengths, judged, differences, strict=True)
         ),
     )
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -17,6 +17,7 @@ from edgeretrain.backbone.presets import BOTTLENECKS
 from edgeretrain.cli import make_app
 from edgeretrain.data.pixels import FITS
 from edgeretrain.head.softmax import CLASS_WEIGHTS
+from edgeretrain.training.bottlenecks import Bottleneck
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -122,7 +123,7 @@ def test_the_choices_of_options_are_those_of_the_package() -> None:
 
     assert choices("--fit") == FITS
     assert choices("--class-weight") == CLASS_WEIGHTS
-    assert choices("--bottleneck") == BOTTLENECKS
+    assert set(choices("--bottleneck")) == {*BOTTLENECKS, *get_args(Bottleneck)}
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)

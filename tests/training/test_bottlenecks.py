@@ -255,7 +255,9 @@ def test_three_photos_a_class(textures: Path, cache: Path, tmp_path: Path) -> No
         for path in sorted((textures / label).iterdir())[:3]:
             (photos / label / path.name).write_bytes(path.read_bytes())
     report = retrain(photos, tmp_path / "run", precisions=["int8"], bottleneck="auto", cache=cache)
-    assert report["models"][0]["backbone"]["bottleneck_choice"]["photos"] == 4
+    choice = report["models"][0]["backbone"]["bottleneck_choice"]
+    assert (choice["photos"], choice["chosen"]) == (4, 0)
+    assert [one["length"] for one in choice["candidates"]] == [1280]
 
 
 def test_mirrored_photos_are_cut_to_length_too(run: Run, cache: Path, tmp_path: Path) -> None:
