@@ -5,7 +5,7 @@ from dataclasses import dataclass
 HEAD_BYTES = 64
 """So many of a file's first bytes are enough for `foreign_file`."""
 
-_WEB_PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<svg", b"<!--")
+_WEB_PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--")
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,11 @@ _STARTS = (
     (b"%PDF", ForeignFile("a PDF document", "Give the file itself")),
 )
 _WEB_PAGE = ForeignFile("a web page", "Download the file itself")
+_DRAWING = ForeignFile("an SVG drawing", "Save it as a JPEG or PNG")
 
 
 def foreign_file(head: bytes) -> ForeignFile | None:
-    """A Git LFS pointer, a web page, a gzip file or a PDF document; None: it is something else.
+    """A Git LFS pointer, a web page, a drawing, a gzip file or a PDF document; None: it is something else.
 
     Args:
         head: the first HEAD_BYTES of a file, or all of it.
@@ -34,4 +35,6 @@ def foreign_file(head: bytes) -> ForeignFile | None:
         if head.startswith(start):
             return found
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(b"<svg"):
+        return _DRAWING
     return _WEB_PAGE if text.startswith(_WEB_PAGES) else None

@@ -13,7 +13,7 @@ from types import FrameType
 import pytest
 from cli.conftest import make_photos
 
-from edgeretrain.cli import app
+from edgeretrain.cli import make_app
 from pages.markdown import ROOT
 
 PAGE = ROOT / "docs" / "architecture.md"
@@ -104,7 +104,9 @@ def test_a_retrain_goes_the_way_of_the_page(tmp_path: Path, monkeypatch: pytest.
     threading.setprofile(profile)
     sys.setprofile(profile)
     try:
-        app(["retrain", *folders, "--precision", "int8", "--workers", "1", "--quiet"], standalone_mode=False)
+        make_app(["retrain"])(
+            ["retrain", *folders, "--precision", "int8", "--workers", "1", "--quiet"], standalone_mode=False
+        )
     finally:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]  # the standard library's own default

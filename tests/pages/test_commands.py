@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import typer
 
-from edgeretrain.cli import app
+from edgeretrain.cli import make_app
 from pages.markdown import ROOT, commands, pages
 
 
 def fault(line: str) -> str:
     """What is wrong with a command; "": nothing."""
     words = re.sub(r"\s#.*", "", line).split()
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(make_app())
     while hasattr(command, "commands") and words and re.fullmatch(r"[a-z]+", words[0]):
         if words[0] not in command.commands:
             return f"no command {words[0]}: {line}"

@@ -177,7 +177,7 @@ def bomb(width: int, height: int) -> bytes:
         (STRIPES[:20] + bytes(500), "truncated or damaged"),
         (bomb(60_000, 60_000), "more than 89,478,485 pixels"),
         (bomb(9_459, 9_460), "more than 89,478,485 pixels"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "not a JPEG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "an SVG drawing, not a photo"),
     ],
     ids=["empty", "text", "half", "damaged", "bomb", "small bomb", "svg"],
 )

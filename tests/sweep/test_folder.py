@@ -16,7 +16,6 @@ from edgeretrain.sweep.folder import (
     check_sweep_folder,
     listed_files,
     make_sweep_folder,
-    read_json,
 )
 
 FILES = (RESULT_FILE, LATENCY_FILE, PAGE_FILE, *PICTURE_FILES)
@@ -79,5 +78,6 @@ def test_a_sweep_of_a_version_without_a_manifest(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_nested_without_end(tmp_path: Path) -> None:
-    (tmp_path / "deep.json").write_text("[" * 200_000)
-    assert read_json(tmp_path / "deep.json") is None
+    (tmp_path / RESULT_FILE).write_text("[" * 200_000)
+    with pytest.raises(EdgeretrainError, match="not part of a sweep"):
+        check_sweep_folder(tmp_path)

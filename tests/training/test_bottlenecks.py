@@ -57,7 +57,7 @@ def test_the_run_folder(multi: Run) -> None:
     assert {path.name for path in multi.out.iterdir()} == {
         *(f"model.{precision}.tflite" for precision in PRECISIONS),
         *(f"bottlenecks.{precision}.npz" for precision in PRECISIONS),
-        *("labels.txt", "report.json", "report.html"),
+        *("labels.txt", "report.json", "report.html", "manifest.json"),
     }
     assert json.loads((multi.out / "report.json").read_text("utf-8")) == json.loads(json.dumps(multi.report))
     for model in multi.report["models"]:

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 from support.garden import TEXTURES, encoded, put, texture
+from support.plain import retrain, sweep, teach
 
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.evaluation.evaluate import evaluate_folder
 from edgeretrain.options import Options
-from edgeretrain.sweep import sweep
-from edgeretrain.training.retrain import retrain
-from edgeretrain.training.teach import teach
+from edgeretrain.records.json_form import to_json
 
 pytest.importorskip("ai_edge_litert")
 
@@ -59,7 +58,7 @@ def test_a_split_folder_trains_its_classes(parts: Path, cache: Path, tmp_path: P
     assert model["evaluation"]["photos"] == 18
     assert {mistake["photo"].split("/")[0] for mistake in model["evaluation"]["mistakes"]} <= {"TEST"}
     evaluation, _ = evaluate_folder(tmp_path / "run" / "model.int8.tflite", parts / "TEST")
-    assert evaluation.as_dict()["confusion"] == model["evaluation"]["confusion"]
+    assert to_json(evaluation)["confusion"] == model["evaluation"]["confusion"]
 
 
 def test_evaluate_takes_its_test_photos(trained: Path, parts: Path) -> None:
@@ -79,7 +78,7 @@ def test_evaluate_finds_a_test_set_that_was_cut(parts: Path, cache: Path, tmp_pa
     report = run(photos, tmp_path / "run", cache)
     assert report["photos"]["validation"] == dict.fromkeys(TEXTURES, 6)
     evaluation, _ = evaluate_folder(tmp_path / "run" / "model.int8.tflite", photos, testing_only=(10, 10))
-    assert evaluation.as_dict()["confusion"] == report["models"][0]["evaluation"]["confusion"]
+    assert to_json(evaluation)["confusion"] == report["models"][0]["evaluation"]["confusion"]
 
 
 def test_a_test_set_of_the_users_own(parts: Path, cache: Path, tmp_path: Path) -> None:
