@@ -12,15 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from edgeretrain.data.photos import (
-    Photo,
-    PhotoFile,
-    PhotoFolder,
-    PhotoSet,
-    alike_key,
-    list_photos,
-    read_all,
-)
+from edgeretrain.data.class_names import alike_key
+from edgeretrain.data.photos import Photo, PhotoFile, PhotoFolder, PhotoSet, list_photos, read_all
 from edgeretrain.data.split import Split, check_enough, hashed_subset, split_photos
 from edgeretrain.data.walk import sub_folders
 from edgeretrain.errors import EdgeretrainError

@@ -3,12 +3,12 @@
 import hashlib
 import os
 import stat
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeretrain.data.class_names import check_labels
 from edgeretrain.data.jpeg_end import lacks_end_marker
 from edgeretrain.data.photo_formats import UNSUPPORTED, looks_like_photo
 from edgeretrain.data.pixels import check_header
@@ -16,7 +16,6 @@ from edgeretrain.data.walk import (
     file_status,
     folder_and_above,
     identity,
-    is_ignored_name,
     is_no_photo_name,
     is_photo_name,
     list_folder,
@@ -373,49 +372,8 @@ def _class_folders(root: Path, least: int) -> tuple[tuple[str, ...], int]:
             f"{shown} has one class folder only, {printable(only.name)!r}; a classifier needs two or more. {hint}"
         )
     labels = tuple(sorted(path.name for path in folders))
-    _check_labels(labels, shown)
+    check_labels(labels, shown)
     return labels, loose
-
-
-def check_label(label: str, shown: str, remedy: str) -> None:
-    """Check that labels.txt can hold a class name.
-
-    Args:
-        shown: begins the error message: where the name is from.
-        remedy: ends it: what to do next.
-
-    Raises:
-        EdgeretrainError: it has a line break, or is not valid UTF-8.
-    """
-    if printable(label) != label:
-        raise EdgeretrainError(f"{shown}: the class name '{printable(label)}' is not valid UTF-8. {remedy}")
-    if label.splitlines() != [label]:
-        raise EdgeretrainError(
-            f"{shown}: the class name {label!r} has a line break, which labels.txt cannot hold. {remedy}"
-        )
-
-
-def alike_key(label: str) -> str:
-    """The same for class names that differ only in case or in how Unicode writes them."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold())
-
-
-def is_class_folder_name(name: str) -> bool:
-    """Whether a folder of this name counts as a class folder."""
-    return bool(name) and not is_ignored_name(name)
-
-
-def _check_labels(labels: tuple[str, ...], shown: str) -> None:
-    alike: dict[str, str] = {}
-    for label in labels:
-        check_label(label, shown, "Rename the folder.")
-        key = alike_key(label)
-        if key in alike:
-            raise EdgeretrainError(
-                f"{shown}: the class names {alike[key]!r} and {label!r} differ only in case or in how Unicode writes "
-                "them. Rename one, or put their photos into one folder."
-            )
-        alike[key] = label
 
 
 def _nothing_in(label: str, others: Counter[str]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from edgeretrain.data.photos import alike_key, is_class_folder_name
+from edgeretrain.data.class_names import alike_key, is_class_folder_name
 from edgeretrain.data.pixels import load_pixels
 from edgeretrain.data.walk import is_ignored_name, is_photo_name
 from edgeretrain.errors import EdgeretrainError

@@ -38,7 +38,8 @@ from edgeretrain.version import __version__
 
 _MOST_VALUES = 1 << 25
 """Numbers in the bottlenecks that heads are fitted to at the same time: 128 MiB, and a fit makes two more copies."""
-_USUAL_LENGTH = 1280
+_LONGEST = 8192
+"""Numbers in a bottleneck, at most: sets of photos that are small even so need not be looked at."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,18 @@ class Run:
         Raises:
             EdgeretrainError: see `fit_head` and `write_classifier`.
         """
-        room = _MOST_VALUES // (_USUAL_LENGTH * max(1, len(self.dataset.photos)))
-        side_by_side = max(1, min(self.workers or available_cores(), len(plans), room))
+        side_by_side = max(1, min(self.workers or available_cores(), len(plans), self._room(plans)))
         with ThreadPoolExecutor(side_by_side, thread_name_prefix="head") as threads:
             futures = [threads.submit(self._train, plan) for plan in plans]
             return [future.result() for future in futures]
+
+    def _room(self, plans: Sequence[ModelPlan]) -> int:
+        """How many of these fits have room in memory at the same time."""
+        photos = self.dataset.photos
+        if len(photos) * len(plans) * _LONGEST <= _MOST_VALUES:
+            return len(plans)
+        length = max(len(plan.features(photos[:1], False)[0]) for plan in plans)
+        return _MOST_VALUES // (length * len(photos))
 
     def _train(self, plan: ModelPlan) -> TrainedModel:
         backbone, split = plan.backbone, self.dataset.split

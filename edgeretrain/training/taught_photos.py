@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from edgeretrain.data.class_names import alike_key, check_label, is_class_folder_name
 from edgeretrain.data.dataset import Dataset
 from edgeretrain.data.photos import (
     Photo,
     PhotoFile,
     PhotoSet,
-    alike_key,
-    check_label,
     check_readable,
-    is_class_folder_name,
     list_class_photos,
     photo_warnings,
     sorted_photos,
