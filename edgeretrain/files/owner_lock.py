@@ -45,17 +45,20 @@ def new_owner_lock(path: Path) -> OwnerLock:
     """Make a lock file and hold it.
 
     Raises:
-        OSError: it cannot be made; FileExistsError: it is there already.
+        OSError: it cannot be made; FileExistsError: it is there already, or another process took it: try another name.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
     try:
         held = _try_lock(descriptor)
+        if held is False:  # it was taken for an abandoned one before it could be locked; who took it removes it
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         record = {"edgeretrain": __version__, "machine": _machine(), "locked": held is True}
         os.write(descriptor, json.dumps(record).encode())
-    except BaseException:
+    except BaseException as error:
         os.close(descriptor)
-        with contextlib.suppress(OSError):
-            path.unlink()
+        if not isinstance(error, FileExistsError):
+            with contextlib.suppress(OSError):
+                path.unlink()
         raise
     return OwnerLock(path, descriptor)
 
@@ -76,7 +79,8 @@ def take_abandoned(path: Path, remains: Callable[[], Iterable[Path]]) -> OwnerLo
         record = _record(descriptor)
         if free is False or record is None or not _is_same(path, descriptor):
             return None
-        sure = free and record.get("locked") is True and record.get("machine") == _machine()
+        # An empty one, too: its owner was killed before it could write, and locks it first if it lives.
+        sure = free and (not record or (record.get("locked") is True and record.get("machine") == _machine()))
         if not sure and not all(map(_is_still, (path, *remains()))):
             return None
         taken = True

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgeretrain.files.durable import sync_folder, sync_names
 from edgeretrain.files.manifest import MANIFEST_FILE, keep, read_manifest
-from edgeretrain.files.owner_lock import new_owner_lock, take_abandoned
+from edgeretrain.files.owner_lock import OwnerLock, new_owner_lock, take_abandoned
 from edgeretrain.files.unlisted import written_by_us
 
 _NAME = re.compile(r"\..+\.(partial|old|commit)-[0-9a-f]{32}(\.lock)?", re.DOTALL)
@@ -36,14 +36,21 @@ def partial_folder(out: Path, *, inside: bool = False) -> Iterator[Path]:
         OSError: it cannot be made.
     """
     remove_leftovers(out)
-    partial = (out if inside else out.parent) / f".{out.name}.partial-{uuid.uuid4().hex}"
-    lock = new_owner_lock(_lock_path(partial))
+    partial, lock = _new_name(out if inside else out.parent, out.name)
     try:
         partial.mkdir()  # inside: Ctrl-C may come the moment it is there
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         lock.release()
+
+
+def _new_name(place: Path, name: str) -> tuple[Path, OwnerLock]:
+    """A path for a partial folder, and the lock that belongs to it."""
+    while True:
+        partial = place / f".{name}.partial-{uuid.uuid4().hex}"
+        with contextlib.suppress(FileExistsError):  # another process that cleans up was quicker
+            return partial, new_owner_lock(_lock_path(partial))
 
 
 def is_partial(name: str) -> bool:
