@@ -10,6 +10,7 @@ from edgeretrain.backbone.presets import BUILDABLE
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.files.fingerprint import sha256
 from edgeretrain.files.manifest import MANIFEST_FILE, is_kept, keep_others, list_files, read_manifest
+from edgeretrain.files.partial_folder import remove_leftovers
 from edgeretrain.files.run_folder import REPORT_FILE
 from edgeretrain.options import Options
 from edgeretrain.records.files import read_record
@@ -65,14 +66,19 @@ def _is_run_folder(path: Path) -> bool:
     return report is not None and report.preset == path.name
 
 
-def make_sweep_folder(out: Path) -> None:
-    """Make the folder if it is not there, and its manifest.
+def make_sweep_folder(out: Path, presets: Iterable[str] = ()) -> None:
+    """Make the folder and its manifest if they are not there; remove what killed sweeps left beside run folders.
+
+    Args:
+        presets: whose run folders.
 
     Raises:
         EdgeretrainError: it cannot be made.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for preset in presets:
+            remove_leftovers(out / preset)
         list_files(out, ())
     except OSError as error:
         raise _unusable(out, error) from None

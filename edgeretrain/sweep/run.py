@@ -126,7 +126,7 @@ def sweep(
     backbones, failed = gather_backbones(names, precisions, progress=progress)
     if measure and device and backbones:
         _try_device(measure, backbones)
-    make_sweep_folder(folder)
+    make_sweep_folder(folder, list(backbones))
 
     reports = {
         preset: report
