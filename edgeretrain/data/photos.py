@@ -269,21 +269,6 @@ def list_class_photos(label: str, sources: Sequence[Path]) -> list[PhotoFile]:
     return files
 
 
-def find_class_photos(
-    label: str, sources: Sequence[Path], *, progress: Progress = silent
-) -> tuple[list[Photo], list[Skipped]]:
-    """The photos of one class (see `list_class_photos`), each read once for its digest and to check its header.
-
-    Returns:
-        the photos and those that cannot be used, each sorted by name.
-
-    Raises:
-        EdgeretrainError: see `list_class_photos`.
-    """
-    photos, skipped = read_all(list_class_photos(label, sources), progress)
-    return list(sorted_photos(photos)), list(sorted_skipped(skipped))
-
-
 def read_all(files: Sequence[PhotoFile], progress: Progress) -> tuple[list[Photo], list[Skipped]]:
     """Read each file once, for its digest and to check its header: the photos, and what cannot be used."""
     photos: list[Photo] = []

@@ -50,11 +50,6 @@ class PixelStore:
                 ) from None
             self._offsets[digest, size] = offset
 
-    def has(self, digest: str, size: int) -> bool:
-        """Whether the pixels of a photo are here in this size."""
-        with self._lock:
-            return (digest, size) in self._offsets
-
     def get(self, digest: str, size: int) -> Pixels | None:
         """The pixels of a photo, `uint8 [size, size, 3]`; None: they are not here in this size."""
         with self._lock:

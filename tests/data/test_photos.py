@@ -8,10 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from support.class_photos import find_class_photos
 from support.garden import jpeg, put
 
 from edgeretrain.data import photos as photos_module
-from edgeretrain.data.photos import Photo, PhotoSet, Skipped, find_class_photos, find_photos
+from edgeretrain.data.photos import Photo, PhotoSet, Skipped, find_photos
 from edgeretrain.data.split import split_photos
 from edgeretrain.errors import EdgeretrainError
 

@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from support.class_photos import find_class_photos
 from support.garden import encoded, put, texture
 
 from edgeretrain.benchmark.photos import find_given
 from edgeretrain.cli.classify_source import Photos, parse_sources
-from edgeretrain.data.photos import find_class_photos, find_photos
+from edgeretrain.data.photos import find_photos
 from edgeretrain.data.walk import is_ignored_name, photo_files, walk
 from edgeretrain.errors import EdgeretrainError
 from edgeretrain.quantization.calibration import calibration_pixels
