@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image, ImageFile
+from support.class_photos import find_class_photos
 from support.garden import encoded, jpeg, put, texture
 
 from edgeretrain.data import photo_formats
 from edgeretrain.data.photo_formats import AVIF, HEIC, JPEG_2000, JPEG_XL, RAW
-from edgeretrain.data.photos import Skipped, find_class_photos, find_photos
+from edgeretrain.data.photos import Skipped, find_photos
 from edgeretrain.data.pixels import load_pixels
 from edgeretrain.errors import EdgeretrainError, UnreadablePhoto
 
